@@ -1,0 +1,66 @@
+# Every target sets up what it needs, in .venv (and .venv-newest), and keeps it.
+PYTHON ?= python3
+BIN := .venv/bin
+NEWEST := .venv-newest/bin
+DEMO ?= runs/demo
+SEED ?= 0
+TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
+
+.PHONY: help demo test lab check nbtest pytest newest readme notebooks wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+.venv/.ready: settings.ini setup.py
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "chexseg needs Python 3.10 or newer; this is " + sys.version)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[dev,lab,dicom]'
+	touch $@
+
+# The newest fastai and fastcore, as a user gets them, over everything else that .venv holds.
+.venv-newest/.ready: .venv/.ready
+	rm -rf .venv-newest && $(BIN)/python -m venv --without-pip .venv-newest
+	$(BIN)/python -c 'import sysconfig, pathlib; here = sysconfig.get_path("purelib"); \
+		pathlib.Path(here.replace("/.venv/", "/.venv-newest/"), "over.pth").write_text(f"import site; site.addsitedir({here!r})\n")'
+	$(BIN)/python -m pip --python $(NEWEST)/python install --quiet --upgrade fastai fastcore
+	touch $@
+
+demo: .venv/.ready ## the whole method on the phantom, on a CPU: a table and runs/demo/report.html
+	$(BIN)/chexseg run --out $(DEMO) --seed $(SEED)
+
+lab: .venv/.ready ## JupyterLab on the tutorials
+	$(BIN)/jupyter lab nbs/tutorials
+
+test: check nbtest pytest newest ## everything that CI checks
+
+check: .venv/.ready ## notebooks exported and clean, README current
+	rm -rf .make && mkdir .make && cp -r nbs chexseg README.md .make/
+	find .make nbs chexseg \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+	$(MAKE) --no-print-directory notebooks readme
+	find nbs chexseg \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+	diff -r .make/nbs nbs && diff -r .make/chexseg chexseg && diff .make/README.md README.md \
+		|| { echo 'The notebooks were not exported and clean (see above); they are now: look at the change and commit it.'; exit 1; }
+	rm -rf .make
+
+notebooks: .venv/.ready ## export the notebooks to chexseg/ and clean them
+	$(BIN)/nbdev_export
+	$(BIN)/nbdev_clean
+
+readme: .venv/.ready ## README.md from nbs/index.ipynb
+	$(BIN)/python tests/readme.py
+
+nbtest: .venv/.ready ## every notebook, top to bottom
+	$(BIN)/nbdev_test --n_workers 2 --timing
+
+pytest: .venv/.ready ## tests/
+	$(BIN)/python -m pytest -q tests
+
+newest: .venv-newest/.ready ## the tutorial with the newest fastai and fastcore
+	$(NEWEST)/python tests/run_notebook.py $(TUTORIAL)
+
+wheel: .venv/.ready ## dist/*.whl
+	$(BIN)/python -m build --wheel
+
+clean: ## what the targets made, except the environments
+	rm -rf .make build dist *.egg-info runs

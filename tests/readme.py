@@ -1,0 +1,22 @@
+"""Write README.md from nbs/index.ipynb (`make readme`)."""
+import re
+from pathlib import Path
+
+import nbformat
+from nbconvert import MarkdownExporter
+
+ROOT = Path(__file__).parent.parent
+
+
+def readme():
+    "The index notebook as Markdown, its pictures pointing into nbs/."
+    nb = nbformat.read(ROOT/"nbs"/"index.ipynb", as_version=4)
+    nb.cells = [c for c in nb.cells if not re.match(r"#\|\s*hide\s*$", c.source.split("\n")[0])]
+    for c in nb.cells: c.source = re.sub(r"^#\|.*\n", "", c.source, flags=re.M)
+    body, resources = MarkdownExporter().from_notebook_node(nb)
+    if resources["outputs"]: raise SystemExit("nbs/index.ipynb holds a picture in an output: save it under nbs/images/ and link it.")
+    body = re.sub(r"(\]\(|src=\")(images/|tutorials/|\d\d_)", r"\1nbs/\2", body)
+    return "<!-- Written from nbs/index.ipynb by `make readme`: edit that. -->\n\n" + re.sub(r"\n{3,}", "\n\n", body).strip() + "\n"
+
+
+if __name__ == "__main__": (ROOT/"README.md").write_text(readme(), encoding="utf-8")
