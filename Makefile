@@ -6,7 +6,7 @@ DEMO ?= runs/demo
 SEED ?= 0
 TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
 
-.PHONY: help demo test lab check nbtest pytest newest readme notebooks wheel clean
+.PHONY: help demo test lab check nbtest pytest newest readme notebooks hooks wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -58,6 +58,9 @@ pytest: .venv/.ready ## tests/
 
 newest: .venv-newest/.ready ## the tutorial with the newest fastai and fastcore
 	$(NEWEST)/python tests/run_notebook.py $(TUTORIAL)
+
+hooks: .venv/.ready ## clean notebooks on saving and merging (writes ~/.jupyter and .git/config)
+	mkdir -p ~/.jupyter && $(BIN)/nbdev_install_hooks
 
 wheel: .venv/.ready ## dist/*.whl
 	$(BIN)/python -m build --wheel
