@@ -18,7 +18,8 @@ from scipy import ndimage
 from .core import TASKS, ChexsegError
 
 # %% ../nbs/04_show.ipynb #0005
-COLORS = dict(zip(TASKS, ["#27B9FB", "#DD552C", "#05EBFE", "#E48CC0", "#487BFF", "#E88F05", "#05A47A", "#A7E071", "#9247B6", "#FBE352"]))
+COLORS = dict(zip(TASKS, ["#27B9FB", "#DD552C", "#05EBFE", "#E48CC0", "#487BFF",
+                          "#E88F05", "#05A47A", "#A7E071", "#9247B6", "#FBE352"]))
 
 # %% ../nbs/04_show.ipynb #0010
 def color_of(task:str, # any name
@@ -29,10 +30,11 @@ def color_of(task:str, # any name
     return colorsys.hls_to_rgb(h % 360 / 360, 0.5 + 0.25 * (h // 360 % 3) / 2, 0.75)
 
 # %% ../nbs/04_show.ipynb #0013
-def _rgb(image)->np.ndarray: # float (h, w, 3), 0 .. 1
-    "A grey film as red, green and blue."
+def _rgb(image)->np.ndarray: # uint8 (h, w, 3)
+    "A grey film, uint8 or float in 0 .. 1, as red, green and blue."
     x = np.asarray(image)
-    return np.repeat((x / 255 if x.dtype == np.uint8 else x).astype(np.float32).reshape(*x.shape[:2], -1)[..., :1], 3, -1)
+    if x.dtype != np.uint8: x = np.round(x.clip(0, 1) * 255).astype(np.uint8)
+    return np.repeat(x.reshape(*x.shape[:2], -1)[..., :1], 3, -1)
 
 # %% ../nbs/04_show.ipynb #0014
 def outline(
@@ -41,25 +43,28 @@ def outline(
 )->np.ndarray: # bool (h, w)
     "The inner border of a mask; the edge of the film counts as outside."
     m = np.asarray(mask) != 0
-    return m & ~ndimage.binary_erosion(m, iterations=width)
+    return m & ~ndimage.minimum_filter(m, 2 * width + 1, mode="constant", cval=0)
 
-# %% ../nbs/04_show.ipynb #0016
+# %% ../nbs/04_show.ipynb #0017
 def outlines(
     masks, # bool (tasks, h, w)
     width:int=1, # pixels
 )->np.ndarray: # bool (tasks, h, w), hardly overlapping
     "Outlines of all masks, small masks first; one that would hide another steps outwards."
     lines, taken = np.zeros_like(masks, dtype=bool), np.zeros(masks.shape[1:], bool)
-    for i in masks.sum((1, 2)).argsort(kind="stable"):
-        m = masks[i]
+    areas = masks.sum((1, 2))
+    for i in areas.argsort(kind="stable"):
+        if not areas[i]: continue
+        y, x = (slice(max(s.start - 4 * width, 0), s.stop + 4 * width) for s in ndimage.find_objects(masks[i].view(np.uint8))[0])
+        m, line, busy = masks[i, y, x], lines[i, y, x], taken[y, x]      # only the part of the film that matters
         for _ in range(4):
-            lines[i] = outline(m, width)
-            if (lines[i] & taken).sum() <= 0.3 * lines[i].sum(): break
-            m = ndimage.binary_dilation(m, iterations=width)
-        taken |= lines[i]
+            line[:] = outline(m, width)
+            if (line & busy).sum() <= 0.3 * line.sum(): break
+            m = ndimage.maximum_filter(m, 2 * width + 1)
+        busy |= line
     return lines
 
-# %% ../nbs/04_show.ipynb #0018
+# %% ../nbs/04_show.ipynb #0019
 def overlay(
     image, # uint8 (h, w), a film
     masks, # (tasks, h, w), anything but zero is inside
@@ -70,20 +75,20 @@ def overlay(
     "Paint masks on a film, large findings first."
     masks, out = np.asarray(masks) != 0, _rgb(image)
     if masks.shape != (len(tasks), *out.shape[:2]):
-        raise ChexsegError(f"Masks of shape {masks.shape} do not fit {len(tasks)} tasks on a film of {out.shape[0]}x{out.shape[1]}.")
-    colors = [np.array(color_of(t), np.float32) for t in tasks]
-    for i in masks.sum((1, 2)).argsort()[::-1]: out[masks[i]] += alpha * (colors[i] - out[masks[i]])
+        raise ChexsegError(f"Masks of shape {masks.shape} do not fit {len(tasks)} tasks on a film of {out.shape[:2]}.")
+    colors = [255 * np.array(color_of(t), np.float32) for t in tasks]
+    for i in masks.sum((1, 2)).argsort()[::-1]: out[masks[i]] = (1 - alpha) * out[masks[i]] + alpha * colors[i] + 0.5
     for line, c in zip(outlines(masks, width or max(1, round(max(out.shape) / 300))), colors): out[line] = c
-    return np.round(out * 255).astype(np.uint8)
+    return out
 
-# %% ../nbs/04_show.ipynb #0021
+# %% ../nbs/04_show.ipynb #0022
 def _bare(ax, image, title=None, size:float=8):
     "An image on an axis without a frame."
     ax.imshow(image, cmap="gray", vmin=0, vmax=255 if np.asarray(image).dtype == np.uint8 else 1); ax.set_axis_off()
     if title: ax.set_title(title, fontsize=size)
     return ax
 
-# %% ../nbs/04_show.ipynb #0022
+# %% ../nbs/04_show.ipynb #0023
 def show_film(
     image, # uint8 (h, w)
     masks=None, # (tasks, h, w)
@@ -100,16 +105,17 @@ def show_film(
     if legend and here: legend_for(here, ax, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
-# %% ../nbs/04_show.ipynb #0023
+# %% ../nbs/04_show.ipynb #0024
 def legend_for(
     tasks, # names to explain
     where, # an axis or a figure
     **kw, # as for matplotlib's `legend`
 ):
     "A legend of task colours."
-    return where.legend(handles=[Patch(color=color_of(t), label=t) for t in tasks], frameon=False, fontsize=6.5, handlelength=1, **kw)
+    patches = [Patch(color=color_of(t), label=t) for t in tasks]
+    return where.legend(handles=patches, frameon=False, fontsize=6.5, handlelength=1, **kw)
 
-# %% ../nbs/04_show.ipynb #0026
+# %% ../nbs/04_show.ipynb #0027
 def show_grid(
     images, # n films, uint8 (h, w)
     columns:dict, # heading -> n masks (tasks, h, w), one a film
@@ -130,7 +136,7 @@ def show_grid(
     if here: legend_for(here, fig, loc="lower center", ncols=across, borderpad=0)
     return fig
 
-# %% ../nbs/04_show.ipynb #0029
+# %% ../nbs/04_show.ipynb #0030
 def heat(
     image, # uint8 (h, w)
     map, # float (h', w'), covering the whole image; negative values count as 0
@@ -140,9 +146,10 @@ def heat(
     "A soft map on a film, relative to its own maximum."
     x = _rgb(image); m = np.maximum(np.asarray(map, np.float32), 0)
     m = np.asarray(Image.fromarray(m / (m.max() or 1)).resize(x.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
-    return np.round(255 * (x + alpha * m**0.5 * (plt.get_cmap(cmap)(m[..., 0])[..., :3] - x))).clip(0, 255).astype(np.uint8)
+    warm = plt.get_cmap(cmap)(m[..., 0])[..., :3] * 255
+    return np.round(x + alpha * m**0.5 * (warm - x)).clip(0, 255).astype(np.uint8)
 
-# %% ../nbs/04_show.ipynb #0030
+# %% ../nbs/04_show.ipynb #0031
 def show_map(
     image, # uint8 (h, w)
     map, # float (h', w'), covering the whole image
@@ -156,10 +163,10 @@ def show_map(
     if mask is not None: x[outline(mask, max(1, round(max(x.shape) / 300)))] = 255
     return _bare(ax, x, title)
 
-# %% ../nbs/04_show.ipynb #0033
+# %% ../nbs/04_show.ipynb #0034
 METHOD_COLORS = ["#8A8A8A", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333"]
 
-# %% ../nbs/04_show.ipynb #0034
+# %% ../nbs/04_show.ipynb #0035
 def _tidy(ax, title=None, xlabel=None, ylabel=None):
     "Only the lines that say something."
     ax.spines[["top", "right"]].set_visible(False); ax.tick_params(labelsize=7, length=2)
@@ -167,7 +174,7 @@ def _tidy(ax, title=None, xlabel=None, ylabel=None):
     ax.set_xlabel(xlabel or "", fontsize=7.5); ax.set_ylabel(ylabel or "", fontsize=7.5)
     return ax
 
-# %% ../nbs/04_show.ipynb #0035
+# %% ../nbs/04_show.ipynb #0036
 def show_curve(
     x, # n positions, one list for all lines
     lines:dict, # name -> n values, or (values, lower, upper)
@@ -186,7 +193,7 @@ def show_curve(
     if len(lines) > 1: ax.legend(frameon=False, fontsize=7)
     return _tidy(ax, title, xlabel, ylabel)
 
-# %% ../nbs/04_show.ipynb #0038
+# %% ../nbs/04_show.ipynb #0039
 def show_intervals(
     scores, # DataFrame: method, task, mean, low, high
     ax=None, # where to draw
@@ -203,11 +210,12 @@ def show_intervals(
         ax.bar(pos, s["mean"], width * 0.92, color=METHOD_COLORS[k % len(METHOD_COLORS)], label=name, zorder=2)
         ax.errorbar(pos, s["mean"], [s["mean"] - s.low, s.high - s["mean"]], fmt="none", ecolor="#222", elinewidth=0.7, zorder=3)
     ax.set_xticks(list(at.values()), [t.replace(" ", "\n", 1) for t in tasks]); ax.set_ylim(0)
-    ax.grid(axis="y", color="#DDD", lw=0.5, zorder=0); ax.legend(frameon=False, fontsize=7, ncols=len(methods), loc="lower left", bbox_to_anchor=(0, 1))
+    ax.grid(axis="y", color="#DDD", lw=0.5, zorder=0)
+    ax.legend(frameon=False, fontsize=7, ncols=len(methods), loc="lower left", bbox_to_anchor=(0, 1))
     _tidy(ax, title, ylabel=ylabel); ax.tick_params(axis="x", labelsize=6, length=0)
     return ax
 
-# %% ../nbs/04_show.ipynb #0041
+# %% ../nbs/04_show.ipynb #0042
 def png_uri(
     picture, # a matplotlib figure, or uint8 (h, w) or (h, w, 3)
     dpi:int=130, # of a figure
