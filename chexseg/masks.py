@@ -249,7 +249,7 @@ def contours(mask, # (h, w), anything but zero is inside
         part = filled & mask[y:y+h, x:x+w]
         holes = np.flatnonzero((part != filled).any(1))
         if not len(holes): out.append(c[:, 0].tolist()); continue
-        cut = holes[len(holes)//2]
+        cut = int(holes[len(holes)//2])
         for top, half in ((0, part[:cut]), (cut, part[cut:])):
             out += [[[a + x, b + y + top] for a, b in p] for p in contours(half)]
     return out
