@@ -32,7 +32,8 @@ def load_segmenter(path, # the path given to `save_segmenter`, with or without s
 )->Segmenter: # in evaluation mode, on the best device
     "The segmenter of a checkpoint."
     state, config = load_checkpoint(path)
-    if config.get("kind") != "segmenter": raise ChexsegError(f"{path} does not hold a segmenter: name one that `save_segmenter` wrote.")
+    if config.get("kind") != "segmenter":
+        raise ChexsegError(f"{path} does not hold a segmenter: name one that `save_segmenter` wrote.")
     model = build_segmenter(config["encoder"], config["tasks"], config["side"], decoder=config["decoder"])
     model.load_state_dict(state); model.config = config
     return model.to(best_device()).eval()
@@ -99,5 +100,6 @@ def predict_files(
         picture = overlay(read_film(r.path), masks[r.id], masks.tasks)
         with atomic_path(out/f"{r.id}.png") as p: Image.fromarray(picture).save(p)
     if len(table): masks.save(out/"segmentations.json")
-    if wrong: raise ChexsegError(f"{len(wrong)} of {len(wrong) + len(table)} films could not be read; the others are in {out}. {' '.join(wrong)}")
-    return masks
+    if not wrong: return masks
+    counts = f"{len(wrong)} of {len(wrong) + len(table)}"
+    raise ChexsegError(f"{counts} films could not be read; the others are in {out}. {' '.join(wrong)}")

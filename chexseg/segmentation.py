@@ -66,7 +66,9 @@ def augment_masks(
 ): # films, masks (B, tasks, size, size)
     "Randomly move and light films, and move their masks along."
     theta, n = random_affine(len(x), **kwargs).to(x.device), x.shape[-1]
-    def sample(t, n, mode): return F.grid_sample(t.float(), F.affine_grid(theta, (len(t), 1, n, n), align_corners=False), mode, align_corners=False)
+    def sample(t, n, mode):
+        grid = F.affine_grid(theta, (len(t), 1, n, n), align_corners=False)
+        return F.grid_sample(t.float(), grid, mode, align_corners=False)
     still = dict(degrees=0, scale=0, shift=0) # what is moved already only has to be lit
     return augment(sample(x, n, "bilinear"), **still), sample(masks, size or n, "nearest").to(masks.dtype)
 
@@ -114,7 +116,7 @@ class LightUnet(nn.Module):
         n = [x.shape[1], *widths[:len(kept)]]; self.layers.train()
         self.down = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(n, n[1:]))
         self.back = nn.ModuleList(nn.Conv2d(k.shape[1], b, 1) for k, b in zip(reversed(kept), n[1:]))
-        self.mix = nn.ModuleList(nn.Sequential(nn.Conv2d(b, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()) for b in n[1:])
+        self.mix = nn.ModuleList(nn.Sequential(nn.Conv2d(b, b, 3, 1, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()) for b in n[1:])
         self.head = nn.Conv2d(n[-1], n_out, 1)
 
     def forward(self, x):
@@ -139,7 +141,8 @@ def _encoder(name, weights)->Classifier: # whose `trunk` and `norm` the segmente
     if weights is None or weights == "imagenet": return build_classifier(name, 1, weights == "imagenet")
     model = weights if isinstance(weights, nn.Module) else load_classifier(weights)
     if model.config["arch"] != name:
-        raise ChexsegError(f"The classifier is a {model.config['arch']!r} and cannot lend its weights to the encoder {name!r}: name the same one.")
+        raise ChexsegError(f"The classifier is a {model.config['arch']!r} and cannot lend its weights to the encoder {name!r}: "
+                           "name the same one.")
     return copy.deepcopy(model).cpu()
 
 # %% ../nbs/09_segmentation.ipynb #0028

@@ -29,7 +29,7 @@ class Recipe:
     "What each batch is made of, and how far its masks are trusted."
     experts: float # share of expert films: 1 = full, 0 = weak
     fixed: bool = False # exactly that share in every batch; otherwise each draw is decided by chance, as in CheXseg
-    trust: tuple = (1., 1.) # weight of a pseudo-mask's pixels, where the image label says that there is a finding, at the start and the end
+    trust: tuple = (1., 1.) # weight of a pseudo-mask's pixels on films labelled positive, at the start and at the end
     band: int = 0 # pixels on either side of a pseudo-mask's outline that are not used
     image: float = 0. # weight of the image-level loss
 
@@ -44,7 +44,8 @@ def get_recipe(
 )->Recipe:
     "Look up a recipe."
     if not isinstance(recipe, Recipe):
-        if recipe not in RECIPES: raise ChexsegError(f"Unknown supervision {recipe!r}: choose from {', '.join(RECIPES)}, or make a Recipe.")
+        if recipe not in RECIPES:
+            raise ChexsegError(f"Unknown supervision {recipe!r}: choose from {', '.join(RECIPES)}, or make a Recipe.")
         recipe = RECIPES[recipe]
     return recipe if p is None else replace(recipe, experts=p)
 
@@ -136,21 +137,23 @@ def draws(
 
 # %% ../nbs/10_supervision.ipynb #0029
 def check_source(
-    table:pd.DataFrame, # study table of the films
-    masks:MaskSet, # their masks
+    pair, # (study table, `MaskSet`) of the films
     tasks, # what is to be learnt
     what:str, # "expert" or "pseudo-labelled", for the message
     need:bool=True, # refuse a task that no mask shows; otherwise only warn
 ):
     "Complain when there are no films, none has a mask, a mask has another size than its film, or a task has no positive."
-    if not len(table): raise ChexsegError(f"There is no {what} film: draw some, or choose a supervision that does without them.")
-    masks, have = masks.select(tasks), [i for i in table.id if i in masks]
-    if not have: raise ChexsegError(f"None of the {len(table)} {what} films has a mask, {table.id.iloc[0]!r} for one: do films and masks belong together?")
+    if pair is None or not len(pair[0]):
+        raise ChexsegError(f"There is no {what} film: draw some, or choose a supervision that does without.")
+    table, masks = pair[0], pair[1].select(tasks)
+    have = [i for i in table.id if i in masks]
+    if not have:
+        raise ChexsegError(f"None of the {len(table)} {what} films has a mask, {table.id.iloc[0]!r} for one: wrong folder?")
     path = dict(zip(table.id, table.path))
     check_sizes(masks.subset(have[:500]), {i: film_size(path[i]) for i in have[:500]}, f"the {what} masks")
     seen = dict(zip(tasks, np.any([masks.positive(i) for i in have], 0)))
     if not (none := ", ".join(t for t in tasks if not seen[t])): return
-    if need: raise ChexsegError(f"No {what} film shows {none}: draw experts stratified by task, add a film, or leave the task out.")
+    if need: raise ChexsegError(f"No {what} film shows {none}: draw films stratified by task, add one, or leave the task out.")
     warnings.warn(f"No {what} film shows {none}.", stacklevel=2)
 
 # %% ../nbs/10_supervision.ipynb #0031
@@ -165,9 +168,9 @@ def source(
     "The two pools that batches are drawn from."
     pools = [[], []]
     if recipe.experts > 0:
-        check_source(*expert, tasks, "expert"); pools[0] = MaskFilms(expert[0], side, masks=expert[1].select(tasks))
+        check_source(expert, tasks, "expert"); pools[0] = MaskFilms(expert[0], side, masks=expert[1].select(tasks))
     if recipe.experts < 1:
-        check_source(*weak, tasks, "pseudo-labelled", need=False); masks = weak[1].select(tasks)
+        check_source(weak, tasks, "pseudo-labelled", need=False); masks = weak[1].select(tasks)
         coded = recipe.trust != (1., 1.) or recipe.band or recipe.image
         pools[1] = PseudoFilms(weak[0], side, masks, y, recipe.band) if coded else MaskFilms(weak[0], side, masks=masks)
     return pools
@@ -184,8 +187,9 @@ def mixed_loaders(
 )->DataLoaders:
     "Batches mixed as the recipe says, the same ones whatever the number of workers."
     order = draws(*map(len, pools), recipe, bs, seed)
-    both = torch.utils.data.ConcatDataset([p.fill() for p in pools if len(p)]); kept = all(d.cache is not None for d in both.datasets)
-    train = mask_loader(both, bs, 0 if kept else workers, n=steps * bs, get_idxs=lambda: list(itertools.islice(order, steps * bs)))
+    both = torch.utils.data.ConcatDataset([p.fill() for p in pools if len(p)]); n = steps * bs
+    if all(d.cache is not None for d in both.datasets): workers = 0
+    train = mask_loader(both, bs, workers, n=n, get_idxs=lambda: list(itertools.islice(order, n)))
     return DataLoaders(train, mask_loader(valid.fill(), 2 * bs), device=best_device())
 
 # %% ../nbs/10_supervision.ipynb #0035
@@ -222,12 +226,13 @@ def fit_segmenter(
     "Train a segmenter on what the recipe says."
     recipe, tasks = get_recipe(recipe, p), list(tasks); set_seed(seed)
     model = build_segmenter(encoder, tasks, side, encoder_weights, decoder)
-    check_source(*valid, tasks, "validation", need=False)
+    check_source(valid, tasks, "validation", need=False)
     y = labels(weak[0], tasks, uncertain, blank) if recipe.experts < 1 and weak else None
     vfilms = MaskFilms(valid[0], side, masks=valid[1].select(tasks))
     dls = mixed_loaders(source(recipe, expert, weak, tasks, side, y), vfilms, recipe, max(1, steps // epochs), bs, seed, workers)
     loss = CertaintyLoss(recipe.trust[0], recipe.image)
     learn = film_learner(dls, model, loss, [AugmentMasks(), Trust(*recipe.trust)], "segmenter", metrics=MeanIoU())
     learn.fit_one_cycle(min(epochs, steps), lr, wd=.01)
-    model.config |= dict(trained=recipe.__dict__ | dict(steps=steps, bs=bs, lr=lr, seed=seed), thresholds=tuned(model, vfilms, tasks))
+    model.config["trained"] = vars(recipe) | dict(steps=steps, bs=bs, lr=lr, seed=seed)
+    model.config["thresholds"] = tuned(model, vfilms, tasks)
     return learn
