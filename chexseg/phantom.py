@@ -119,12 +119,12 @@ def draw_causes(
     failing, infection, bed = traits.failing, g.random() < 0.19, g.random() < 0.30
     def severity(chance, low=0.25): return g.uniform(low, 1) if g.random() < chance else 0.
     return dict(bed=float(bed), infection=float(infection), congestion=g.uniform(0, 0.35) + g.uniform(0, 0.35)*failing + 0.1*bed,
-        edema=severity(0.06 + 0.52*failing + 0.07*bed, 0.2),
-        effusion=severity(0.11 + 0.42*failing + 0.25*infection + 0.12*bed, 0.15),
-        consolidation=severity(0.03 + 0.74*infection + 0.03*bed),
-        atelectasis=severity(0.13 + 0.30*bed + 0.05*failing + 0.08*infection),
-        pneumothorax=severity(0.13 + 0.10*bed, 0.15), lesion=severity(0.19, 0.15),
-        devices=severity(0.22 + 0.62*bed + 0.06*failing, 0))
+        edema=severity(0.06 + 0.52*failing + 0.07*bed, 0.35),
+        effusion=severity(0.11 + 0.42*failing + 0.25*infection + 0.12*bed, 0.5),
+        consolidation=severity(0.03 + 0.74*infection + 0.03*bed, 0.5),
+        atelectasis=severity(0.13 + 0.30*bed + 0.05*failing + 0.08*infection, 0.4),
+        pneumothorax=severity(0.13 + 0.10*bed, 0.6), lesion=severity(0.19, 0.5),
+        devices=severity(0.22 + 0.62*bed + 0.06*failing, 0.3))
 
 # %% ../nbs/02_phantom.ipynb #0021
 def draw_pose(
@@ -366,7 +366,7 @@ def expose(
     c, # the chest
 )->np.ndarray: # float32 (side, side), larger is whiter
     "Beer-Lambert attenuation, point spread, scatter, quantum noise, logarithm and local contrast."
-    veil, dose, sharp, local = g.uniform(0.03, 0.10), 10**g.uniform(4.3, 5.6), g.uniform(0.35, 0.75), g.uniform(0.1, 0.4)
+    veil, dose, sharp, local = g.uniform(0.03, 0.10), 10**g.uniform(4.9, 5.8), g.uniform(0.35, 0.75), g.uniform(0.1, 0.4)
     air = c.lung*(1 - np.minimum(np.maximum(c.density, 0), 1)) + c.gas
     tissue = np.maximum(c.body - air + np.minimum(c.vessels, c.lung) + c.extra, 0)
     beam = soften(np.exp(-0.19*tissue - 0.42*c.bone - 0.5*c.metal), 0.14*sharp/c.cm)
@@ -420,7 +420,7 @@ def effusion(
     for left in (first, 1 - first)[:1 + both]:
         size, here = severity*g.uniform(0.85, 1.25)*(1 if left == first else g.uniform(0.3, 1)), (c.left == left)*(c.lung > 0)
         x = np.maximum((c.s - 4)*(1/(c.wall.max() - 4)), 0); x *= x
-        level = 11.6 - 2.2*size - 11.5*size**1.3*(0.45 + 0.55*x) - 1.6*x*x*x
+        level = 11.2 - 3.2*size - 12*size**1.3*(0.45 + 0.55*x) - 1.6*x*x*x
         deep = np.minimum(c.v - level, c.lung*0.6)*here
         c.density = np.maximum(c.density, (0.25 + 0.75*np.minimum(deep*(1/(1.2 + 2*size)), 1))*(deep > 0))
         c.density += 0.12*size*here*step(c.v - level + 3, 6)*bump(c.pleura, 0, 2) # a film of fluid along the wall
@@ -435,12 +435,12 @@ def pneumothorax(
 )->np.ndarray: # bool (side, side)
     "Air between wall and lung, widest at the apex, with a pleural line and no vessels beyond it."
     left, low = g.random() < 0.5, g.uniform(-6, 9)
-    gap = (0.6 + 3.4*severity**1.3)*step(low - c.v, 9)*(1 + 0.35*bump(c.v, -12, 4)) + 0.12*noise(g, 7, c.side)
+    gap = (0.9 + 3.4*severity**1.3)*step(low - c.v, 9)*(1 + 0.35*bump(c.v, -12, 4)) + 0.12*noise(g, 7, c.side)
     here = (c.left == left) & (c.lung > 0)
     mask = tidy(here & (c.pleura < gap) & (gap > 0.35) & (c.v < low + 3) & (c.mediastinum < -0.1), 2/c.cm**2, 1)
     c.density += 0.10*severity*here # the rest of the lung is squeezed
     c.extra += 0.6*here*(gap > 0.35)*bump(c.pleura - gap, 0, max(0.09, 0.5*c.cm))
-    c.density[mask], c.vessels = 0.10, c.vessels*~mask
+    c.density[mask], c.vessels = 0.04, c.vessels*~mask
     return mask
 
 # %% ../nbs/02_phantom.ipynb #0061
@@ -482,7 +482,7 @@ def consolidation(
         solid = np.minimum(np.maximum((1.15 - r)*1.4, 0), 1)*(c.left == left)*(c.lung > 0)
         fissure = g.normal(0, 0.08)*(c.s - 7)
         solid *= step(c.v - fissure - top, 0.4)*step(low + fissure - c.v, 0.4 if low < 7 else 2)
-        amount = (0.2 + 0.45*severity)*g.uniform(0.75, 1.1)
+        amount = (0.4 + 0.45*severity)*g.uniform(0.75, 1.1)
         c.density += amount*solid*(1 + 0.2*noise(g, 30, c.side) - 0.25*np.minimum(c.vessels, 1))
         c.vessels *= 1 - 0.8*solid
         mask |= (solid > 0.4) & (c.lung > 1.2)
@@ -513,7 +513,7 @@ def atelectasis(
         half, thick = g.uniform(2, 3.2) + 1.5*severity, g.uniform(0.22, 0.4) + 0.25*severity
         d = c.v - v0 - slope*x - bow*x*x - 0.15*noise(g, 12, c.side)
         reach, here = np.sqrt(np.maximum(1 - (x*(1/half))**2, 0)), (c.left == left)*(c.lung > 1)
-        c.extra += bulge(thick*reach - np.abs(d), thick)*(1.2 + 3*severity)*here
+        c.extra += bulge(thick*reach - np.abs(d), thick)*(2.2 + 3.5*severity)*here
         c.density += 0.12*severity*bump(d, 0.6, 1.6)*reach*here
         mask |= (np.abs(d) < (thick + 0.25)*reach) & (here > 0)
     return tidy(mask, 1.2/c.cm**2)
@@ -528,11 +528,11 @@ def lesions(
     mask = np.zeros(c.u.shape, bool)
     for _ in range(1 if g.random() < 0.72 else g.integers(2, 5)):
         left, out, v0 = g.random() < 0.5, g.uniform(0.42, 0.86), g.uniform(-10.5, 6)
-        radius = 0.75 + 1.8*severity**1.6*g.uniform(0.6, 1.1)
+        radius = 1.1 + 1.8*severity**1.6*g.uniform(0.6, 1.1)
         s0 = out*c.wall[np.argmin(np.abs(c.v[:, c.side//2] - v0)), c.side//2]
         r = np.sqrt((c.s - s0)**2 + (c.v - v0)**2)*(1 + 0.12*noise(g, 14, c.side))
         ball = np.sqrt(np.maximum(1 - (r*(1/radius))**2, 0))*(c.left == left)*(c.lung > 1)
-        c.extra += np.minimum(2*radius*ball, c.lung)*g.uniform(0.8, 1.15)
+        c.extra += np.minimum(2.6*radius*ball, 1.3*c.lung)*g.uniform(0.9, 1.25)
         mask |= ball > 0.15
     return tidy(mask, 0.5/c.cm**2)
 
