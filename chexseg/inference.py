@@ -16,7 +16,7 @@ from .classifier import best_device, load_checkpoint, save_checkpoint
 from .core import *
 from .data import film_size, read_film
 from .masks import MaskSet, encode, letterbox
-from .segmentation import Segmenter, build_segmenter, mask_probs
+from .segmentation import Segmenter, build_segmenter, film_scores, mask_probs
 from .show import overlay
 
 # %% ../nbs/12_inference.ipynb #0007
@@ -44,10 +44,11 @@ def film_masks(
     probs:np.ndarray, # float (tasks, side, side)
     size, # (h, w) of the film
     thresholds, # one a task
+    cutoffs=0., # least score of the film, one a task
 )->list: # one RLE a task
     "Probabilities over the letterboxed square to masks at film size."
     out, box = [encode(np.zeros(size, np.uint8)) for _ in probs], letterbox(size, probs.shape[-1])
-    for j in np.flatnonzero(probs.max((1, 2)) > thresholds): out[j] = encode(box.undo(probs[j:j+1])[0] > thresholds[j])
+    for j in np.flatnonzero((probs.max((1, 2)) > thresholds) & (film_scores(probs) >= cutoffs)): out[j] = encode(box.undo(probs[j:j+1])[0] > thresholds[j])
     return out
 
 # %% ../nbs/12_inference.ipynb #0013
@@ -60,9 +61,9 @@ def predict_masks(
 )->MaskSet: # every task under every id, at film size
     "Outline every film of a table."
     tasks = model.config["tasks"]; cut = thresholds or model.config["thresholds"]
-    cut = np.array([cut[t] for t in tasks]); out = MaskSet(tasks=tasks)
+    cut, least = (np.array([c[t] for t in tasks]) for c in (cut, model.config["cutoffs"])); out = MaskSet(tasks=tasks)
     for row, p in zip(table.itertuples(), mask_probs(model, table, bs, workers)):
-        out.masks[row.id] = dict(zip(tasks, film_masks(p, film_size(row.path), cut)))
+        out.masks[row.id] = dict(zip(tasks, film_masks(p, film_size(row.path), cut, least)))
     return out
 
 # %% ../nbs/12_inference.ipynb #0019

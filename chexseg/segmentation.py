@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GRID', 'TensorMultiMask', 'TensorFilm', 'MaskFilms', 'mask_loader', 'augment_masks', 'AugmentMasks', 'unroll',
            'run_trunk', 'LightUnet', 'Segmenter', 'build_segmenter', 'dice_loss', 'DiceBCE', 'ious', 'MeanIoU',
-           'mask_probs', 'threshold_curve', 'tune_pixel_thresholds']
+           'mask_probs', 'threshold_curve', 'tune_pixel_thresholds', 'film_scores', 'tune_cuts']
 
 # %% ../nbs/09_segmentation.ipynb #0002
 import copy
@@ -159,7 +159,7 @@ def build_segmenter(
     if decoder == "light": net = LightUnet(base.trunk, len(tasks), channels)
     elif decoder == "dynamic": net = DynamicUnet(nn.Sequential(*unroll(base.trunk)), len(tasks), (side, side))
     else: raise ChexsegError(f"Unknown decoder {decoder!r}: choose 'light' or 'dynamic'.")
-    config = dict(encoder=encoder, decoder=decoder, tasks=tasks, side=side, thresholds={t: .5 for t in tasks})
+    config = dict(encoder=encoder, decoder=decoder, tasks=tasks, side=side, thresholds={t: .5 for t in tasks}, cutoffs={t: 0. for t in tasks})
     return Segmenter(base.norm, net, config).to(memory_format=torch.channels_last)
 
 # %% ../nbs/09_segmentation.ipynb #0033
@@ -245,3 +245,28 @@ def tune_pixel_thresholds(
     "The threshold of each task with the best mean IoU on validation films."
     curves = [threshold_curve(probs[:, j], truth[:, j]) if truth[:, j].any() else (GRID == .5) for j in range(len(tasks))]
     return {t: float(GRID[np.argmax(c)]) for t, c in zip(tasks, curves)}
+
+# %% ../nbs/09_segmentation.ipynb #0051
+def film_scores(
+    probs, # float (..., h, w)
+    share:float=.01, # of the pixels
+)->np.ndarray: # float (...)
+    "The mean of the largest probabilities: how sure is the network that the film has the finding?"
+    flat = np.asarray(probs, np.float32).reshape(*np.shape(probs)[:-2], -1)
+    k = max(1, int(flat.shape[-1] * share))
+    return np.partition(flat, -k, axis=-1)[..., -k:].mean(-1)
+
+# %% ../nbs/09_segmentation.ipynb #0053
+def tune_cuts(
+    probs, # float (n, tasks, h, w), of validation films
+    truth, # (n, tasks, h, w), the experts' masks
+    tasks=TASKS, # their names
+)->tuple: # {task: threshold}, {task: cutoff}; 0.5 and 0 for a task that no film shows
+    "The pixel threshold and film cutoff of each task with the best mean IoU together on validation films."
+    scores, truth, cuts = film_scores(probs), np.asarray(truth) > 0, {}
+    for j, task in enumerate(tasks):
+        there = truth[:, j].any((1, 2)); missed = np.where(there, 0., np.nan)
+        tables = [ious(torch.as_tensor(probs[:, j] > t), torch.as_tensor(truth[:, j])).numpy() for t in GRID] if there.any() else []
+        tried = [(np.nanmean(np.where(scores[:, j] >= c, iou, missed)), -c, t) for t, iou in zip(GRID, tables) for c in GRID]
+        cuts[task] = max(tried, default=(0., 0., .5))
+    return {t: float(v[2]) for t, v in cuts.items()}, {t: float(-v[1]) for t, v in cuts.items()}

@@ -35,7 +35,7 @@ class Recipe:
 
 # %% ../nbs/10_supervision.ipynb #0007
 RECIPES = {"weak": Recipe(0.), "full": Recipe(1.), "chexseg": Recipe(.9),
-           "semi": Recipe(.5, fixed=True, trust=(.6, 0.), band=2, image=.3)}
+           "semi": Recipe(.5, fixed=True, trust=(.5, .1), band=2, image=.3)}
 
 # %% ../nbs/10_supervision.ipynb #0008
 def get_recipe(
@@ -59,7 +59,7 @@ def certainty(
     out = np.zeros_like(masks)
     for c, m, v in zip(out, masks, y):
         if v == 1: c[:] = np.where(_rim(m, band), 4, 2 + m) if m.any() else 4
-        elif v != 0: c[:] = 6
+        else: c[:] = 8 if v == 0 else 6
     return out
 
 # %% ../nbs/10_supervision.ipynb #0012
@@ -90,7 +90,7 @@ def image_labels(codes:torch.Tensor, # (B, tasks, h, w)
 )->torch.Tensor: # (B, tasks): 1, 0, or NaN for unknown
     "The image label that the codes of a film imply."
     flat = codes.flatten(2)
-    found, known = ((flat > 0) & (flat < 6)).any(-1), (flat < 6).any(-1)
+    found, known = ((flat > 0) & (flat < 6)).any(-1), (flat != 6).any(-1)
     return torch.where(known, found.float(), torch.nan)
 
 # %% ../nbs/10_supervision.ipynb #0020
@@ -101,7 +101,7 @@ class CertaintyLoss(nn.Module):
         self.trust, self.image, self.pixels, self.labels = trust, image, DiceBCE(), NaNBCE()
     def forward(self, logits, codes):
         codes = codes.as_subclass(torch.Tensor)
-        weight = torch.tensor([1, 1, self.trust, self.trust, 0, 0, 0], device=codes.device)[codes.int()]
+        weight = torch.tensor([1, 1, self.trust, self.trust, 0, 0, 0, 0, self.trust], device=codes.device)[codes.int()]
         loss = self.pixels(logits, codes & 1, weight)
         return loss + self.image * self.labels(pool(logits), image_labels(codes)) if self.image else loss
 
@@ -197,10 +197,10 @@ def tuned(
     model:Segmenter, # a trained segmenter
     valid:MaskFilms, # validation films with the experts' masks
     tasks, # their tasks
-)->dict: # task -> threshold
-    "The best threshold of each task on the validation films."
+)->tuple: # {task: threshold}, {task: cutoff}
+    "The best threshold and cutoff of each task on the validation films."
     probs = np.stack([p.astype(np.float16) for p in mask_probs(model, valid)])
-    return tune_pixel_thresholds(probs, np.stack([valid[i][1].numpy() for i in range(len(valid))]), tasks)
+    return tune_cuts(probs, np.stack([valid[i][1].numpy() for i in range(len(valid))]), tasks)
 
 # %% ../nbs/10_supervision.ipynb #0036
 def fit_segmenter(
@@ -222,7 +222,7 @@ def fit_segmenter(
     seed:int=0, # of weights, order and augmentation
     workers:int=0, # reading processes, for sets too large for memory
     epochs:int=6, # how often the validation films are looked at
-)->Learner: # `learn.model` is in evaluation mode and has tuned thresholds in its config
+)->Learner: # `learn.model` is in evaluation mode and has tuned thresholds and cutoffs in its config
     "Train a segmenter on what the recipe says."
     recipe, tasks = get_recipe(recipe, p), list(tasks); set_seed(seed)
     model = build_segmenter(encoder, tasks, side, encoder_weights, decoder)
@@ -234,5 +234,5 @@ def fit_segmenter(
     learn = film_learner(dls, model, loss, [AugmentMasks(), Trust(*recipe.trust)], "segmenter", metrics=MeanIoU())
     learn.fit_one_cycle(min(epochs, steps), lr, wd=.01)
     model.config["trained"] = vars(recipe) | dict(steps=steps, bs=bs, lr=lr, seed=seed)
-    model.config["thresholds"] = tuned(model, vfilms, tasks)
+    model.config["thresholds"], model.config["cutoffs"] = tuned(model, vfilms, tasks)
     return learn
