@@ -25,6 +25,7 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastai.learner import Metric
 from fastai.optimizer import Adam
+from fastcore.basics import patch
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from torch import nn
@@ -81,15 +82,17 @@ class Films(torch.utils.data.Dataset):
         size = self.masks.size(self.ids[i]) if self.ids[i] in self.masks else film_size(self.paths[i])
         return film, letterbox(size, self.side).masks(self.masks.get(self.ids[i], size))
 
-    def fill(self, workers:int=None # threads; None = one a core
-    ):
-        "Read everything into memory, in parallel, when the set is small enough to stay there."
-        todo = [i for i in range(len(self)) if self.cache is not None and i not in self.cache]
-        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-            for _ in progress(pool.map(self.__getitem__, todo), "reading films", len(todo)): pass
-        return self
+# %% ../nbs/05_classifier.ipynb #0012
+@patch
+def fill(self:Films, workers:int=None, # threads; None = one a core
+)->Films: # itself
+    "Read everything into memory, in parallel, when the set is small enough to stay there."
+    todo = [i for i in range(len(self)) if self.cache is not None and i not in self.cache]
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for _ in progress(pool.map(self.__getitem__, todo), "reading films", len(todo)): pass
+    return self
 
-# %% ../nbs/05_classifier.ipynb #0016
+# %% ../nbs/05_classifier.ipynb #0017
 def random_affine(
     n:int, # how many
     degrees:float=8, # largest rotation
@@ -102,7 +105,7 @@ def random_affine(
     cos, sin, (dx, dy) = a.cos() * s, a.sin() * s, u[2:] * shift * 2
     return torch.stack([torch.stack([cos, -sin, dx], 1), torch.stack([sin, cos, dy], 1)], 1)
 
-# %% ../nbs/05_classifier.ipynb #0017
+# %% ../nbs/05_classifier.ipynb #0018
 def augment(
     x:torch.Tensor, # films (B, 1, h, w)
     masks:torch.Tensor=None, # masks (B, tasks, h, w), moved along with the films
@@ -118,7 +121,7 @@ def augment(
     if masks is None: return x
     return x, F.grid_sample(masks.float(), grid, mode="nearest", align_corners=False).to(masks.dtype)
 
-# %% ../nbs/05_classifier.ipynb #0022
+# %% ../nbs/05_classifier.ipynb #0023
 class NaNBCE(nn.Module):
     "Binary cross-entropy over the labels that are known (U-Ignore of Irvin et al. 2019); NaN = unknown."
     def forward(self,
@@ -129,7 +132,7 @@ class NaNBCE(nn.Module):
         loss = F.binary_cross_entropy_with_logits(logits, y.nan_to_num(), reduction="none")
         return (loss * known).sum() / known.sum().clamp(min=1)
 
-# %% ../nbs/05_classifier.ipynb #0025
+# %% ../nbs/05_classifier.ipynb #0026
 class Normalize(nn.Module):
     "Grey values in [0, 1] to what a trunk expects: one or three channels, standardised."
     def __init__(self, mean, std):
@@ -137,12 +140,12 @@ class Normalize(nn.Module):
         for name, v in (("mean", mean), ("std", std)): self.register_buffer(name, torch.tensor(v).view(-1, 1, 1))
     def forward(self, x): return (x - self.mean) / self.std
 
-# %% ../nbs/05_classifier.ipynb #0028
+# %% ../nbs/05_classifier.ipynb #0029
 class Standardize(nn.Module):
     "Each film with mean 0 and standard deviation 1."
     def forward(self, x): return (x - x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True).clamp(min=1e-3)
 
-# %% ../nbs/05_classifier.ipynb #0031
+# %% ../nbs/05_classifier.ipynb #0032
 class ResBlock(nn.Module):
     "Two 3x3 convolutions beside a short cut (He et al. 2016)."
     def __init__(self, n_in, n_out, stride=1):
@@ -155,7 +158,7 @@ class ResBlock(nn.Module):
     def forward(self, x):
         return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + self.short(x))
 
-# %% ../nbs/05_classifier.ipynb #0032
+# %% ../nbs/05_classifier.ipynb #0033
 def small_trunk(
     widths=(32, 64, 128, 256), # channels of the four stages
     strides=(1, 2, 2, 1), # of the four stages, after a stem of stride 4
@@ -165,7 +168,7 @@ def small_trunk(
     stem = nn.Sequential(nn.Conv2d(1, n, 3, 2, 1, bias=False), nn.BatchNorm2d(n), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
     return nn.Sequential(stem, *(ResBlock(a, b, s) for a, b, s in zip((n, *widths), widths, strides)))
 
-# %% ../nbs/05_classifier.ipynb #0035
+# %% ../nbs/05_classifier.ipynb #0036
 def torchvision_trunk(
     arch:str, # a torchvision name: "densenet121", "resnet18", ...
     pretrained:bool=True, # with ImageNet's weights
@@ -182,7 +185,7 @@ def torchvision_trunk(
     if not hasattr(net, "layer4"): raise ChexsegError(f"{arch!r} has no plain convolutional trunk: use a DenseNet or a ResNet.")
     return nn.Sequential(*(m for n, m in net.named_children() if n not in ("avgpool", "fc")))
 
-# %% ../nbs/05_classifier.ipynb #0038
+# %% ../nbs/05_classifier.ipynb #0039
 class Classifier(nn.Module):
     "Normalise, trunk, ReLU, global average, linear: (B, 1, h, w) in [0, 1] -> logits (B, n_out)."
     def __init__(self,
@@ -199,7 +202,7 @@ class Classifier(nn.Module):
     def features(self, x): return self.relu(self.trunk(self.norm(x)))
     def forward(self, x): return self.head(self.features(x).mean((2, 3)))
 
-# %% ../nbs/05_classifier.ipynb #0039
+# %% ../nbs/05_classifier.ipynb #0040
 def build_classifier(
     arch:str="densenet121", # "small", or a torchvision name
     n_out:int=len(TASKS), # logits, one a task
@@ -213,7 +216,7 @@ def build_classifier(
     relu = nn.Identity() if small or "resne" in arch else None
     return Classifier(trunk, n_out, norm, relu, dict(arch=arch, n_out=n_out)).to(memory_format=torch.channels_last)
 
-# %% ../nbs/05_classifier.ipynb #0042
+# %% ../nbs/05_classifier.ipynb #0043
 def auroc_table(
     probs:np.ndarray, # scores (n, tasks)
     y:np.ndarray, # labels (n, tasks): 0, 1 or NaN
@@ -227,7 +230,7 @@ def auroc_table(
         rows.append(dict(task=t, n_pos=pos, n_neg=neg, auroc=roc_auc_score(yj, pj) if pos and neg else np.nan))
     return pd.DataFrame(rows)
 
-# %% ../nbs/05_classifier.ipynb #0045
+# %% ../nbs/05_classifier.ipynb #0046
 def save_checkpoint(
     path, # where, without suffix: writes `path.safetensors` and `path.json`
     model:nn.Module, # whose weights to save
@@ -239,39 +242,42 @@ def save_checkpoint(
     write_json(out := path.with_name(path.name + ".json"), dict(model.config if config is None else config))
     return out
 
-# %% ../nbs/05_classifier.ipynb #0046
+# %% ../nbs/05_classifier.ipynb #0047
 def load_checkpoint(path, # the path given to `save_checkpoint`, with or without suffix
 ): # state dict, config
     "Read weights and config back."
     path = Path(path); path = path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
     weights = path.with_name(path.name + ".safetensors"); config = read_json(path.with_name(path.name + ".json"))
     try: return load_file(weights), config
-    except Exception as e: raise ChexsegError(f"{weights} is not a whole safetensors file ({e}): train again or copy it again.") from None
+    except Exception as e:
+        raise ChexsegError(f"{weights} is not a whole safetensors file ({e}): train again or copy it again.") from None
 
-# %% ../nbs/05_classifier.ipynb #0047
+# %% ../nbs/05_classifier.ipynb #0048
 def load_classifier(path, # the path given to `save_checkpoint`
 )->Classifier: # in evaluation mode
     "The classifier of a checkpoint."
     state, config = load_checkpoint(path)
-    if not {"arch", "n_out"} <= set(config): raise ChexsegError(f"{path} does not hold a classifier: its JSON file names no arch.")
+    if not {"arch", "n_out"} <= set(config):
+        raise ChexsegError(f"{path} does not hold a classifier: its JSON file names no arch.")
     model = build_classifier(config["arch"], config["n_out"]); model.load_state_dict(state); model.config = config
     return model.eval()
 
-# %% ../nbs/05_classifier.ipynb #0050
+# %% ../nbs/05_classifier.ipynb #0051
 def fingerprint(model:nn.Module, # any network
 )->str: # 16 hexadecimal digits
     "A digest of a model's weights."
     h = hashlib.sha256()
-    for k, v in sorted(model.state_dict().items()): h.update(k.encode()); h.update(v.detach().cpu().contiguous().numpy().tobytes())
+    for k, v in sorted(model.state_dict().items()):
+        h.update(k.encode()); h.update(v.detach().cpu().contiguous().numpy().tobytes())
     return h.hexdigest()[:16]
 
-# %% ../nbs/05_classifier.ipynb #0053
+# %% ../nbs/05_classifier.ipynb #0054
 class Augment(Callback):
     "Move and light each training batch."
     run_valid = False
     def before_batch(self): self.learn.xb = (augment(self.x),)
 
-# %% ../nbs/05_classifier.ipynb #0055
+# %% ../nbs/05_classifier.ipynb #0056
 class MeanAUROC(Metric):
     "Mean AUROC over the tasks that have both kinds of films."
     name = "auroc"
@@ -282,7 +288,7 @@ class MeanAUROC(Metric):
         p, y = torch.cat(self.p).numpy(), torch.cat(self.y).numpy()
         return float(np.nan_to_num(auroc_table(p, y, range(p.shape[1])).auroc.mean()))
 
-# %% ../nbs/05_classifier.ipynb #0056
+# %% ../nbs/05_classifier.ipynb #0057
 class KeepBest(TrackerCallback):
     "Go back, at the end, to the weights of the best epoch."
     def __init__(self, monitor, **kwargs): super().__init__(monitor=monitor, **kwargs); self.state = None
@@ -292,7 +298,7 @@ class KeepBest(TrackerCallback):
     def after_fit(self):
         if self.state is not None: self.model.load_state_dict(self.state)
 
-# %% ../nbs/05_classifier.ipynb #0058
+# %% ../nbs/05_classifier.ipynb #0059
 class TrainingBar(Callback):
     "A progress bar over all batches of a training."
     def __init__(self, desc="training"): self.desc = desc
@@ -304,7 +310,7 @@ class TrainingBar(Callback):
         self.ticks.set_postfix({n: f"{v:.3f}" for n, v in zip(names, values)})
     def after_fit(self): self.ticks.close()
 
-# %% ../nbs/05_classifier.ipynb #0060
+# %% ../nbs/05_classifier.ipynb #0061
 def film_loaders(
     train:Films, # what to learn from
     valid:Films, # what to choose the epoch on
@@ -318,13 +324,13 @@ def film_loaders(
         return DataLoader(ds, bs=bs, shuffle=first, drop_last=first and len(ds) > bs, num_workers=n)
     return DataLoaders(loader(train, True), loader(valid, False), device=device or best_device())
 
-# %% ../nbs/05_classifier.ipynb #0061
+# %% ../nbs/05_classifier.ipynb #0062
 class HalfOnCPU(Callback):
     "`autocast` for the forward pass; a GPU has fastai's `MixedPrecision`."
     def before_batch(self): self.ctx = autocast("cpu"); self.ctx.__enter__()
     def after_pred(self): self.ctx.__exit__(None, None, None); self.learn.pred = self.pred.float()
 
-# %% ../nbs/05_classifier.ipynb #0062
+# %% ../nbs/05_classifier.ipynb #0063
 def film_learner(
     dls:DataLoaders, # training and validation batches
     model:nn.Module, # on any device; it is moved to that of `dls`
@@ -339,14 +345,14 @@ def film_learner(
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, ProgressCallback)]); learn.logger = lambda *_: None
     return learn
 
-# %% ../nbs/05_classifier.ipynb #0064
+# %% ../nbs/05_classifier.ipynb #0065
 def recipe(arch:str, # as `build_classifier` takes it
 )->dict: # side, epochs, bs, lr, wd, pretrained, moved (augmented)
     "Settings that suit an architecture: CheXpert's own for torchvision networks, ours for the small one."
     if arch == "small": return dict(side=96, epochs=10, bs=32, lr=4e-3, wd=.05, pretrained=False, moved=False)
     return dict(side=320, epochs=3, bs=16, lr=1e-4, wd=0., pretrained=True, moved=True)
 
-# %% ../nbs/05_classifier.ipynb #0065
+# %% ../nbs/05_classifier.ipynb #0066
 def check_trainable(
     y:np.ndarray, # labels (n, tasks)
     tasks, # their names
@@ -358,7 +364,7 @@ def check_trainable(
         if bad := [t for t, n in zip(tasks, (y == kind).sum(0)) if not n]:
             raise ChexsegError(f"No {what} film is {name} for {', '.join(bad)}: leave the task out or add such films.")
 
-# %% ../nbs/05_classifier.ipynb #0067
+# %% ../nbs/05_classifier.ipynb #0068
 def fit_classifier(
     train:pd.DataFrame, # study table to learn from
     valid:pd.DataFrame, # study table that picks the epoch
@@ -377,12 +383,13 @@ def fit_classifier(
     dls = film_loaders(Films(train, cfg["side"], y), Films(valid, cfg["side"], yv), cfg["bs"], workers)
     model = build_classifier(arch, len(tasks), cfg["pretrained"])
     model.config |= dict(cfg, tasks=tasks, uncertain=uncertain, blank=blank, seed=seed)
-    learn = film_learner(dls, model, NaNBCE(), [*[Augment()] * cfg["moved"], KeepBest("auroc")], "classifier", metrics=MeanAUROC())
+    cbs = [KeepBest("auroc"), *[Augment()] * cfg["moved"]]
+    learn = film_learner(dls, model, NaNBCE(), cbs, "classifier", metrics=MeanAUROC())
     learn.fit_one_cycle(cfg["epochs"], cfg["lr"], wd=cfg["wd"])
     learn.model.eval()
     return learn
 
-# %% ../nbs/05_classifier.ipynb #0071
+# %% ../nbs/05_classifier.ipynb #0073
 @torch.no_grad()
 def predict_probs(
     model, # a classifier, or a list of them: an ensemble

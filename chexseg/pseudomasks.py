@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 
-from .core import ChexsegError, atomic_path, check_tasks, progress
+from .core import ChexsegError, check_tasks, progress
 from .masks import MaskSet, letterbox
 from .saliency import SaliencySet
 
@@ -70,7 +70,8 @@ def gate(
     if isinstance(cutoffs, dict): check_tasks(cutoffs, tasks); cutoffs = [cutoffs.get(t, 0) for t in tasks]
     open_ = np.ones(probs.shape, bool) if cutoffs is None else ~(probs < np.asarray(cutoffs))
     if labels is None: return open_
-    if np.shape(labels) != probs.shape: raise ChexsegError(f"Labels of shape {np.shape(labels)} do not fit maps of {probs.shape} films and tasks.")
+    if np.shape(labels) != probs.shape:
+        raise ChexsegError(f"Labels of shape {np.shape(labels)} do not fit maps of {probs.shape} films and tasks.")
     return open_ & ~(np.asarray(labels, float) == 0)
 
 # %% ../nbs/07_pseudomasks.ipynb #0020
@@ -85,8 +86,8 @@ def draw_masks(
     h, w = (box.height, box.width) if side else size
     out = np.zeros((len(sal.tasks), *((side, side) if side else size)), bool)
     part = out[:, box.top:box.top + h, box.left:box.left + w] if side else out
-    if thresholds:
-        for t, m in zip(thresholds, sal.upsample(id, (h, w), list(thresholds))): part[sal.tasks.index(t)] = threshold_mask(m, thresholds[t])
+    maps = sal.upsample(id, (h, w), list(thresholds)) if thresholds else ()
+    for (t, threshold), m in zip(thresholds.items(), maps): part[sal.tasks.index(t)] = threshold_mask(m, threshold)
     return out
 
 # %% ../nbs/07_pseudomasks.ipynb #0021
@@ -105,12 +106,12 @@ def masks_from(
         out.add(i, draw_masks(sal, i, {t: per_task[t] for t, g in zip(sal.tasks, ok) if g}, side))
     return out
 
-# %% ../nbs/07_pseudomasks.ipynb #0027
+# %% ../nbs/07_pseudomasks.ipynb #0029
 def _iou(a, b): # nan where both are empty
     both = (a | b).sum()
     return (a & b).sum() / both if both else np.nan
 
-# %% ../nbs/07_pseudomasks.ipynb #0028
+# %% ../nbs/07_pseudomasks.ipynb #0030
 def threshold_scores(
     sal:SaliencySet, # maps of films that experts outlined
     experts:MaskSet, # their masks, at the films' size
@@ -125,7 +126,7 @@ def threshold_scores(
             if true.any(): scores[t].append([_iou(threshold_mask(m, g), true) for g in grid])
     return pd.DataFrame({t: np.mean(s, 0) if s else [np.nan] * len(grid) for t, s in scores.items()}, index=list(grid))
 
-# %% ../nbs/07_pseudomasks.ipynb #0029
+# %% ../nbs/07_pseudomasks.ipynb #0031
 def tune_thresholds(
     sal:SaliencySet, # maps of films that experts outlined
     experts:MaskSet, # their masks
@@ -137,17 +138,18 @@ def tune_thresholds(
     best = {t: s[t].idxmax() if s[t].notna().any() else default for t in s}
     return pd.DataFrame(dict(threshold=list(best.values()), task=list(best), mIoU=[s[t].max() for t in best]))
 
-# %% ../nbs/07_pseudomasks.ipynb #0031
-def as_choice(table, # a frame, or a CSV file, with `task` and `threshold` or `prob_threshold` (and `mIoU`, when several are to choose from)
+# %% ../nbs/07_pseudomasks.ipynb #0033
+def as_choice(table, # a frame or a CSV file: `task`, `threshold` or `prob_threshold`, and `mIoU` when there is a choice
 )->dict: # {task: value}
     "The threshold or cutoff of each task; the one with the best mIoU where a task has several rows."
     df = pd.read_csv(table) if isinstance(table, (str, Path)) else table
     column = next((c for c in ("threshold", "prob_threshold") if c in df), None)
-    if column is None or "task" not in df: raise ChexsegError("Expected columns task and threshold (or prob_threshold): see tune_thresholds.")
+    if column is None or "task" not in df:
+        raise ChexsegError("Expected columns task and threshold (or prob_threshold): see tune_thresholds.")
     if "mIoU" in df: df = df.sort_values("mIoU", ascending=False, kind="stable", na_position="last")
     return df.drop_duplicates("task").set_index("task")[column].to_dict()
 
-# %% ../nbs/07_pseudomasks.ipynb #0035
+# %% ../nbs/07_pseudomasks.ipynb #0037
 def tune_cutoffs(
     sal:SaliencySet, # maps and probabilities of films that experts looked at
     experts:MaskSet, # their masks; a film without an entry is normal
