@@ -35,7 +35,7 @@ class Recipe:
 
 # %% ../nbs/10_supervision.ipynb #0007
 RECIPES = {"weak": Recipe(0.), "full": Recipe(1.), "chexseg": Recipe(.9),
-           "semi": Recipe(.5, fixed=True, trust=(.5, .1), band=2, image=.3)}
+           "semi": Recipe(.5, fixed=True, trust=(.3, .3), band=2, image=.3)}
 
 # %% ../nbs/10_supervision.ipynb #0008
 def get_recipe(
