@@ -8,7 +8,7 @@ SEED ?= 0
 REAL := $(if $(wildcard ../shared/data/README.md),CHEXSEG_TEST_DATA=$${CHEXSEG_TEST_DATA:-$(abspath ../shared/data)},)
 TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
 
-.PHONY: help demo test lab check nbtest pytest newest readme notebooks hooks wheel clean
+.PHONY: help demo bench test lab check nbtest pytest newest readme notebooks hooks wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -30,6 +30,9 @@ help: ## list the targets
 
 demo: .venv/.ready ## the whole method on the phantom, on a CPU: a table and runs/demo/report.html
 	$(BIN)/chexseg run --out $(DEMO) --seed $(SEED)
+
+bench: .venv/.ready ## what is fast, against whom: benchmarks/results/*.json and chart.png
+	$(BIN)/python -m benchmarks.all
 
 lab: .venv/.ready ## JupyterLab on the tutorials
 	$(BIN)/jupyter lab nbs/tutorials

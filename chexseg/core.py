@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'COMPETITION', 'PARENT', 'SPLITS', 'observation_of', 'ancestors', 'ChexsegError',
-           'check_tasks', 'image_id', 'rng', 'set_seed', 'atomic_path', 'write_json', 'read_json', 'digest', 'versions',
-           'progress']
+           'check_name', 'check_tasks', 'image_id', 'rng', 'set_seed', 'atomic_path', 'write_json', 'read_json',
+           'digest', 'versions', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import hashlib, importlib.metadata, json, os, platform, random, sys, tempfile, zlib
@@ -44,22 +44,28 @@ class ChexsegError(ValueError):
     "A problem that the user can mend; the message says how."
 
 # %% ../nbs/00_core.ipynb #0015
+def check_name(
+    name:str, # what the user chose
+    known, # the names there are
+    what:str, # what they are names of, for the message
+)->str: # the name
+    "Return `name`, or say that it is unknown and which one was probably meant."
+    if name in (known := list(known)): return name
+    near = get_close_matches(str(name), known, 1, 0.5)
+    raise ChexsegError(f"Unknown {what} {name!r}: " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}."))
+
+# %% ../nbs/00_core.ipynb #0017
 def check_tasks(
     tasks, # names to check, a list or one name
     known=None, # the names there are; CheXpert's ten tasks when none are given
 )->list: # the names, as a list
-    "Return `tasks` as a list, or say which name is unknown and which was probably meant."
-    tasks, known = [tasks] if isinstance(tasks, str) else list(tasks), list(TASKS if known is None else known)
-    for t in tasks:
-        if t in known: continue
-        near = get_close_matches(t, known, 1, 0.5)
-        raise ChexsegError(f"Unknown task {t!r}: " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}."))
-    return tasks
+    "Return `tasks` as a list, or say which one is unknown."
+    return [check_name(t, TASKS if known is None else known, "task") for t in ([tasks] if isinstance(tasks, str) else tasks)]
 
-# %% ../nbs/00_core.ipynb #0018
+# %% ../nbs/00_core.ipynb #0020
 SPLITS = {"train": "train", "valid": "val", "val": "val", "test": "test"}
 
-# %% ../nbs/00_core.ipynb #0019
+# %% ../nbs/00_core.ipynb #0021
 def image_id(path, # path of a film, as in a label file or on disk
 )->str: # for example `patient64541_study1_view1_frontal`
     "CheXlocalize's id of a film: its path below the split folder, slashes to underscores."
@@ -68,7 +74,7 @@ def image_id(path, # path of a film, as in a label file or on disk
     if at is None: at = next((i - 1 for i, p in enumerate(parts) if p.startswith("patient")), len(parts) - 2)
     return "_".join(parts[at + 1:])
 
-# %% ../nbs/00_core.ipynb #0022
+# %% ../nbs/00_core.ipynb #0024
 def rng(
     seed:int, # the user's seed
     *keys, # names and numbers that tell this stream from the others
@@ -76,14 +82,14 @@ def rng(
     "A random stream derived from `seed` and `keys`, the same on every machine."
     return np.random.default_rng([seed, *(zlib.crc32(str(k).encode()) for k in keys)])
 
-# %% ../nbs/00_core.ipynb #0024
+# %% ../nbs/00_core.ipynb #0026
 def set_seed(seed:int # the user's seed
 ):
     "Seed Python, NumPy and, when it is loaded, torch."
     random.seed(seed); np.random.seed(seed % 2**32)
     if "torch" in sys.modules: sys.modules["torch"].manual_seed(seed)
 
-# %% ../nbs/00_core.ipynb #0027
+# %% ../nbs/00_core.ipynb #0029
 @contextmanager
 def atomic_path(path # where the file shall stand
 ):
@@ -96,12 +102,12 @@ def atomic_path(path # where the file shall stand
         os.replace(tmp, path)
     finally: Path(tmp).unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #0028
+# %% ../nbs/00_core.ipynb #0030
 def _umask():
     mask = os.umask(0); os.umask(mask)
     return mask
 
-# %% ../nbs/00_core.ipynb #0030
+# %% ../nbs/00_core.ipynb #0032
 def write_json(
     path, # file to write
     obj, # what to write; NumPy scalars and paths are understood
@@ -110,7 +116,7 @@ def write_json(
     def plain(o): return o.tolist() if isinstance(o, (np.generic, np.ndarray)) else str(o)
     with atomic_path(path) as p: p.write_text(json.dumps(obj, indent=1, default=plain, ensure_ascii=False) + "\n", encoding="utf-8")
 
-# %% ../nbs/00_core.ipynb #0031
+# %% ../nbs/00_core.ipynb #0033
 def read_json(path # file to read
 ): # what it holds
     "Read a JSON file, or say in one sentence why not."
@@ -119,14 +125,14 @@ def read_json(path # file to read
     except (json.JSONDecodeError, UnicodeDecodeError) as e:
         raise ChexsegError(f"{path} is not valid JSON ({e}): it may be a download that broke off; fetch it again.") from None
 
-# %% ../nbs/00_core.ipynb #0034
+# %% ../nbs/00_core.ipynb #0036
 def digest(path # a file
 )->str: # SHA-256, hexadecimal
     "The SHA-256 digest of a file."
     with open(path, "rb") as f: return hashlib.file_digest(f, "sha256").hexdigest() if sys.version_info >= (3, 11) else \
         hashlib.sha256(f.read()).hexdigest()
 
-# %% ../nbs/00_core.ipynb #0036
+# %% ../nbs/00_core.ipynb #0038
 def versions(
     *packages:str, # distribution names
 )->dict: # name -> version, or None when it is not installed
@@ -136,7 +142,7 @@ def versions(
         except importlib.metadata.PackageNotFoundError: return None
     return dict(python=platform.python_version(), platform=platform.platform(), **{p: version(p) for p in packages})
 
-# %% ../nbs/00_core.ipynb #0039
+# %% ../nbs/00_core.ipynb #0041
 def progress(
     items, # what to loop over
     desc:str="", # what is being done

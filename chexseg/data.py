@@ -168,21 +168,19 @@ def read_table(
     return pd.concat([t, df[obs].reset_index(drop=True)], axis=1)
 
 # %% ../nbs/03_data.ipynb #0041
-UNCERTAIN = {"U-Ignore": np.nan, "U-Zeros": 0., "U-Ones": 1.}
+UNCERTAIN = {"U-Ignore": np.nan, "U-Zeros": 0., "U-Ones": 1., "U-MultiClass": -1.}
 BLANK = {"negative": 0., "ignore": np.nan}
 
 # %% ../nbs/03_data.ipynb #0042
-def _policy(name, policies, what):
-    if name not in policies: raise ChexsegError(f"Unknown policy {name!r} for {what}: choose from {', '.join(policies)}.")
-    return policies[name]
+def _policy(name, policies, what): return policies[check_name(name, policies, f"policy for {what}")]
 
 # %% ../nbs/03_data.ipynb #0043
 def labels(
     table:pd.DataFrame, # a study table, n films
     tasks:list, # the observations wanted, in this order
-    uncertain:str="U-Ignore", # what -1 becomes: "U-Ignore" (NaN), "U-Zeros" or "U-Ones"
+    uncertain:str="U-Ignore", # what -1 becomes: "U-Ignore" (NaN), "U-Zeros", "U-Ones" or "U-MultiClass" (-1, a class of its own)
     blank:str="negative", # what an unmentioned observation becomes: "negative" (0, CheXpert's habit) or "ignore" (NaN)
-)->np.ndarray: # float32 (n, tasks): 1, 0, or NaN for unknown
+)->np.ndarray: # float32 (n, tasks): 1, 0, NaN for unknown, and -1 where uncertain is a class
     "Training targets under the named policies (Irvin et al. 2019, section 3)."
     u, b = _policy(uncertain, UNCERTAIN, "uncertain labels"), _policy(blank, BLANK, "blank labels")
     known = [c for c in table.columns if c not in ("id", "path", "patient", "view", "split")]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pycocotools import mask as coco
 
-from .core import ChexsegError, check_tasks, progress, rng
+from .core import ChexsegError, check_name, check_tasks, progress, rng
 from .masks import MaskSet, check_size, check_sizes
 
 # %% ../nbs/11_evaluation.ipynb #0005
@@ -24,8 +24,7 @@ CONVENTIONS = {"chexseg": lambda pred, truth: pred or truth, "chexlocalize": lam
 def check_convention(name:str, # "chexseg", "chexlocalize" or "positives"
 ): # function of two truths, whether each mask has a pixel -> whether the film counts
     "The rule of a convention by its name."
-    if name in CONVENTIONS: return CONVENTIONS[name]
-    raise ChexsegError(f"Unknown IoU convention {name!r}: choose from {', '.join(CONVENTIONS)}.")
+    return CONVENTIONS[check_name(name, CONVENTIONS, "IoU convention")]
 
 # %% ../nbs/11_evaluation.ipynb #0007
 def iou(

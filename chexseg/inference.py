@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from PIL import Image
 
-from .classifier import best_device, load_checkpoint, save_checkpoint
+from .classifier import best_device, build_classifier, load_checkpoint, save_checkpoint
 from .core import *
 from .data import film_size, read_film
 from .masks import MaskSet, encode, letterbox
-from .segmentation import Segmenter, build_segmenter, film_scores, mask_probs
+from .segmentation import Segmenter, build_segmenter, mask_probs
 from .show import overlay
 
 # %% ../nbs/12_inference.ipynb #0007
@@ -26,7 +26,8 @@ def save_segmenter(
 )->Path: # the JSON file
     "Save a segmenter as numbers and JSON."
     made = versions("chexseg", "torch", "torchvision", "fastai", "numpy")
-    return save_checkpoint(path, model, dict(model.config, kind="segmenter", versions=made))
+    gate = None if model.gate is None else model.gate.config
+    return save_checkpoint(path, model, dict(model.config, kind="segmenter", gate=gate, versions=made))
 
 # %% ../nbs/12_inference.ipynb #0008
 def load_segmenter(path, # the path given to `save_segmenter`, with or without suffix
@@ -36,6 +37,8 @@ def load_segmenter(path, # the path given to `save_segmenter`, with or without s
     if config.get("kind") != "segmenter":
         raise ChexsegError(f"{path} does not hold a segmenter: name one that `save_segmenter` wrote.")
     model = build_segmenter(config["encoder"], config["tasks"], config["side"], decoder=config["decoder"])
+    if gate := config.get("gate"):
+        model.gate = build_classifier(gate["arch"], gate["n_out"], multiclass=gate.get("multiclass", False)); model.gate.config = gate
     model.load_state_dict(state); model.config = config
     return model.to(best_device()).eval()
 
@@ -44,12 +47,11 @@ def film_masks(
     probs:np.ndarray, # float (tasks, side, side)
     size, # (h, w) of the film
     thresholds, # one a task
-    cutoffs=0., # least score of the film, one a task
+    sure=True, # may the film have the finding at all? one a task
 )->list: # one RLE a task
     "Probabilities over the letterboxed square to masks at film size."
-    out, box = [encode(np.zeros(size, np.uint8)) for _ in probs], letterbox(size, probs.shape[-1])
-    for j in np.flatnonzero((probs.max((1, 2)) > thresholds) & (film_scores(probs) >= cutoffs)): out[j] = encode(box.undo(probs[j:j+1])[0] > thresholds[j])
-    return out
+    box, empty, there = letterbox(size, probs.shape[-1]), np.zeros(size, np.uint8), (probs.max((1, 2)) > thresholds) & sure
+    return [encode(box.undo(p[None])[0] > t if ok else empty) for p, t, ok in zip(probs, thresholds, there)]
 
 # %% ../nbs/12_inference.ipynb #0013
 def predict_masks(
@@ -62,8 +64,8 @@ def predict_masks(
     "Outline every film of a table."
     tasks = model.config["tasks"]; cut = thresholds or model.config["thresholds"]
     cut, least = (np.array([c[t] for t in tasks]) for c in (cut, model.config["cutoffs"])); out = MaskSet(tasks=tasks)
-    for row, p in zip(table.itertuples(), mask_probs(model, table, bs, workers)):
-        out.masks[row.id] = dict(zip(tasks, film_masks(p, film_size(row.path), cut, least)))
+    for row, (p, score) in zip(table.itertuples(), mask_probs(model, table, bs, workers)):
+        out.masks[row.id] = dict(zip(tasks, film_masks(p, film_size(row.path), cut, score >= least)))
     return out
 
 # %% ../nbs/12_inference.ipynb #0019

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['min_max', 'otsu_threshold', 'fill_contours', 'otsu_mask', 'threshold_mask', 'gate', 'draw_masks', 'masks_from',
-           'threshold_scores', 'tune_thresholds', 'as_choice', 'tune_cutoffs']
+           'iou_curve', 'threshold_scores', 'tune_thresholds', 'as_choice', 'tune_cutoffs']
 
 # %% ../nbs/07_pseudomasks.ipynb #0002
 from pathlib import Path
@@ -111,22 +111,36 @@ def _iou(a, b): # nan where both are empty
     both = (a | b).sum()
     return (a & b).sum() / both if both else np.nan
 
-# %% ../nbs/07_pseudomasks.ipynb #0030
+# %% ../nbs/07_pseudomasks.ipynb #0031
+def iou_curve(
+    a:np.ndarray, # a map at full size
+    true:np.ndarray, # bool, the expert's mask, not empty
+    grid, # thresholds, shares of the range of the map
+)->np.ndarray: # IoU of the mask above each threshold
+    "The IoU of every threshold in one pass over the pixels."
+    order = np.argsort(grid); g = np.float32(grid)[order]
+    exceeded = np.searchsorted(g, min_max(a).ravel())
+    drawn, both = (np.bincount(e, minlength=len(g) + 1)[::-1].cumsum()[::-1][1:] for e in (exceeded, exceeded[np.asarray(true, bool).ravel()]))
+    return (both / (drawn + true.sum() - both))[order.argsort()]
+
+# %% ../nbs/07_pseudomasks.ipynb #0033
 def threshold_scores(
     sal:SaliencySet, # maps of films that experts outlined
     experts:MaskSet, # their masks, at the films' size
     grid=(.2, .3, .4, .5, .6, .7, .8), # thresholds to try; "otsu" may be among them
 )->pd.DataFrame: # rows thresholds, columns tasks: mean IoU over the films where the experts see the task
     "Mean IoU of each threshold, task by task; NaN for a task that no film shows."
-    scores = {t: [] for t in sal.tasks}
+    experts = experts.select(sal.tasks)
+    scores, named = {t: [] for t in sal.tasks}, [g for g in grid if isinstance(g, str)]
+    grid = [*(plain := [g for g in grid if g not in named]), *named]
     for i in progress(sal.ids, "thresholds"):
-        truth, maps = experts.select(sal.tasks).get(i, sal.sizes[sal.row(i)]).astype(bool), None
+        truth = experts.get(i, sal.sizes[sal.row(i)]).astype(bool)
         if not truth.any(): continue
         for t, m, true in zip(sal.tasks, sal.upsample(i), truth):
-            if true.any(): scores[t].append([_iou(threshold_mask(m, g), true) for g in grid])
+            if true.any(): scores[t].append([*iou_curve(m, true, plain), *(_iou(threshold_mask(m, g), true) for g in named)])
     return pd.DataFrame({t: np.mean(s, 0) if s else [np.nan] * len(grid) for t, s in scores.items()}, index=list(grid))
 
-# %% ../nbs/07_pseudomasks.ipynb #0031
+# %% ../nbs/07_pseudomasks.ipynb #0034
 def tune_thresholds(
     sal:SaliencySet, # maps of films that experts outlined
     experts:MaskSet, # their masks
@@ -138,7 +152,7 @@ def tune_thresholds(
     best = {t: s[t].idxmax() if s[t].notna().any() else default for t in s}
     return pd.DataFrame(dict(threshold=list(best.values()), task=list(best), mIoU=[s[t].max() for t in best]))
 
-# %% ../nbs/07_pseudomasks.ipynb #0033
+# %% ../nbs/07_pseudomasks.ipynb #0036
 def as_choice(table, # a frame or a CSV file: `task`, `threshold` or `prob_threshold`, and `mIoU` when there is a choice
 )->dict: # {task: value}
     "The threshold or cutoff of each task; the one with the best mIoU where a task has several rows."
@@ -149,7 +163,7 @@ def as_choice(table, # a frame or a CSV file: `task`, `threshold` or `prob_thres
     if "mIoU" in df: df = df.sort_values("mIoU", ascending=False, kind="stable", na_position="last")
     return df.drop_duplicates("task").set_index("task")[column].to_dict()
 
-# %% ../nbs/07_pseudomasks.ipynb #0037
+# %% ../nbs/07_pseudomasks.ipynb #0040
 def tune_cutoffs(
     sal:SaliencySet, # maps and probabilities of films that experts looked at
     experts:MaskSet, # their masks; a film without an entry is normal

@@ -8,6 +8,7 @@ __all__ = ['COLORS', 'METHOD_COLORS', 'color_of', 'outline', 'outlines', 'overla
 
 # %% ../nbs/04_show.ipynb #0002
 import base64, colorsys, io, zlib
+from pathlib import Path
 
 import numpy as np
 from matplotlib import colors as mcolors, pyplot as plt
@@ -217,13 +218,15 @@ def show_intervals(
 
 # %% ../nbs/04_show.ipynb #0042
 def png_uri(
-    picture, # a matplotlib figure, or uint8 (h, w) or (h, w, 3)
+    picture, # a matplotlib figure, uint8 (h, w) or (h, w, 3), or the path of a PNG
     dpi:int=130, # of a figure
     close:bool=True, # close the figure afterwards
 )->str: # "data:image/png;base64,..."
     "A picture as text for an HTML page."
     f = io.BytesIO()
-    if isinstance(picture, np.ndarray): Image.fromarray(picture).save(f, "PNG", optimize=True)
-    else: picture.savefig(f, format="png", dpi=dpi, bbox_inches="tight")
-    if close and not isinstance(picture, np.ndarray): plt.close(picture)
+    if isinstance(picture, (str, Path)): f.write(Path(picture).read_bytes())
+    elif isinstance(picture, np.ndarray): Image.fromarray(picture).save(f, "PNG", optimize=True)
+    else:
+        picture.savefig(f, format="png", dpi=dpi, bbox_inches="tight")
+        if close: plt.close(picture)
     return "data:image/png;base64," + base64.b64encode(f.getvalue()).decode()

@@ -50,7 +50,12 @@ MISTAKES = {
     "more experts than films": (lambda d: None, ["--experts", "400"], "ask for fewer"),
     "film is missing": (lambda d: next((d/"CheXpert-v1.0/train").rglob("*.jpg")).unlink(), [], "films are missing"),
     "no positive": (lambda d: _edit(d/"CheXpert-v1.0/train.csv", lambda t: t.assign(Edema=0.)), [], "positive for Edema"),
-    "policy": (lambda d: None, ["--uncertain", "U-Maybe"], "choose from U-Ignore"),
+    "policy": (lambda d: None, ["--uncertain", "U-Maybe"], "Unknown choice of uncertain 'U-Maybe'"),
+    "threshold": (lambda d: None, ["--threshold", "otzu"], "did you mean 'otsu'?"),
+    "saliency method": (lambda d: None, ["--method", "gradcan"], "Unknown saliency method 'gradcan'"),
+    "segmenters": (lambda d: None, ["--methods", "weakly"], "did you mean 'weak'?"),
+    "gate without its method": (lambda d: None, ["--methods", "weak", "semi"], "is made from chexseg"),
+    "truncated validation film": (lambda d: _cut(next((d/"chexlocalize/CheXpert/val").rglob("*.jpg"))), [], "is truncated or damaged"),
     "truncated film": (lambda d: _cut(next((d/"CheXpert-v1.0/train").rglob("*.jpg"))), [], "is truncated or damaged"),
 }
 
