@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 def readme():
     "The index notebook as Markdown, its pictures pointing into nbs/."
     nb = nbformat.read(ROOT/"nbs"/"index.ipynb", as_version=4)
+    nb.metadata["language_info"] = dict(name="python")
     nb.cells = [c for c in nb.cells if not re.match(r"#\|\s*hide\s*$", c.source.split("\n")[0])]
     for c in nb.cells:
         if re.match(r"#\|\s*echo:\s*false\s*$", c.source.split("\n")[0]): c.metadata["tags"] = ["no-input"]
