@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['METHODS', 'PRESETS', 'STAGES', 'PAIRS', 'PAPER', 'Method', 'RunConfig', 'make_config', 'check_methods', 'Run',
            'stage', 'assign_roles', 'prepare', 'write_manifest', 'fit_run_classifier', 'auroc_on_test', 'classifier',
-           'saliency', 'write_quality', 'pseudomasks', 'irnet', 'segmenters', 'predictions', 'scores', 'results',
+           'saliency', 'write_pseudomasks', 'pseudomasks', 'irnet', 'segmenters', 'predictions', 'scores', 'results',
            'gains', 'results_text', 'example_ids', 'draw_examples', 'draw_saliency', 'draw_figures', 'report_html',
            'report', 'run_pipeline', 'parser', 'main']
 
@@ -257,47 +257,46 @@ def saliency(run):
         compute_saliency(model, _table(run, role), side=c.side, method=c.method, folder=run/"saliency"/role, only=only)
 
 # %% ../nbs/13_pipeline.ipynb #0037
-def write_quality(
+def write_pseudomasks(
     run:Run, # the run
-    name:str, # how the pseudo-masks were made
-    made:MaskSet, # those of the validation films
+    name:str, # of the file in masks/
+    title:str, # of the column in pseudomask_quality.csv
+    maps:dict, # {"weak": `SaliencySet`, "valid": `SaliencySet`}
+    threshold, # as `masks_from` takes it
 ):
-    "Add a column to pseudomask_quality.csv: mIoU with the experts on validation films."
-    path, valid = run/"pseudomask_quality.csv", _table(run, "valid")
+    "Cut maps into masks/NAME.json, and note in pseudomask_quality.csv their mIoU with the experts on validation films."
+    def made(role): return masks_from(maps[role], threshold, labels=_labels(run, role) if run.config.gate else None)
+    made("weak").save(run/"masks"/f"{name}.json")
+    iou = miou(iou_table(made("valid"), _masks(run, "experts"), _table(run, "valid").id, tasks=_tasks(run)))
+    path = run/"pseudomask_quality.csv"
     table = pd.read_csv(path, index_col="task") if path.exists() else pd.DataFrame()
-    iou = miou(iou_table(made, _masks(run, "experts"), valid.id, tasks=_tasks(run)))
-    with atomic_path(path) as p: table.reindex(iou.index).assign(**{name: iou}).to_csv(p, index_label="task")
+    with atomic_path(path) as p: table.reindex(iou.index).assign(**{title: iou}).to_csv(p, index_label="task")
 
 # %% ../nbs/13_pipeline.ipynb #0038
 @stage
 def pseudomasks(run):
     "pseudo-masks of the training films"
-    c, tasks, truth = run.config, _tasks(run), _masks(run, "experts")
     maps = {r: SaliencySet.load(run/"saliency"/r) for r in ("weak", "valid")}
     threshold = "otsu"
-    if c.threshold == "tuned":
-        tuned = tune_thresholds(maps["valid"], truth)
+    if run.config.threshold == "tuned":
+        tuned = tune_thresholds(maps["valid"], _masks(run, "experts"))
         with atomic_path(run/"tuning_results.csv") as p: tuned.to_csv(p, index=False)
         threshold = as_choice(tuned)
-    def made(role): return masks_from(maps[role], threshold, labels=_labels(run, role) if c.gate else None)
-    made("weak").save(run/"masks"/"pseudo.json")
-    write_quality(run, "thresholded", made("valid"))
+    write_pseudomasks(run, "pseudo", "thresholded", maps, threshold)
 
 # %% ../nbs/13_pipeline.ipynb #0041
 @stage
 def irnet(run):
     "IRNet trained, pseudo-masks of walked maps"
-    c, truth = run.config, _masks(run, "experts")
+    c = run.config
     if not any(METHODS[m].masks == "irnet" for m in c.methods): return
     table, maps, y = _table(run, "weak"), SaliencySet.load(run/"saliency"/"weak"), _labels(run, "weak")
     shown = (y == 1).any(1)
     net = fit_irnet(run/"classifier", table[shown].reset_index(drop=True), maps, y[shown] == 1, c.side, steps=c.irnet_steps, seed=c.seed).model
     save_irnet(run/"irnet", net)
     walked = {r: walk_maps(net, _table(run, r), m) for r, m in (("weak", maps), ("valid", SaliencySet.load(run/"saliency"/"valid")))}
-    threshold = as_choice(tune_thresholds(walked["valid"], truth)) if c.threshold == "tuned" else .6
-    def made(role): return masks_from(walked[role], threshold, labels=_labels(run, role) if c.gate else None)
-    made("weak").save(run/"masks"/"irnet.json")
-    write_quality(run, "IRNet", made("valid"))
+    threshold = as_choice(tune_thresholds(walked["valid"], _masks(run, "experts"))) if c.threshold == "tuned" else .6
+    write_pseudomasks(run, "irnet", "IRNet", walked, threshold)
 
 # %% ../nbs/13_pipeline.ipynb #0043
 @stage
