@@ -6,13 +6,14 @@
 __all__ = ['best_device', 'fast_bf16', 'autocast', 'Films', 'random_affine', 'augment', 'NaNBCE', 'ThreeWay', 'ThreeWayLoss',
            'Normalize', 'Standardize', 'ResBlock', 'small_trunk', 'torchvision_trunk', 'unroll', 'run_trunk',
            'keep_last_size', 'Classifier', 'build_classifier', 'auroc_table', 'save_checkpoint', 'load_checkpoint',
-           'load_classifier', 'fingerprint', 'Augment', 'MeanAUROC', 'KeepBest', 'checkpoints', 'TrainingBar',
-           'film_loaders', 'HalfOnCPU', 'film_learner', 'recipe', 'check_trainable', 'fit_classifier', 'predict_probs']
+           'load_classifier', 'fingerprint', 'Augment', 'MeanAUROC', 'bare', 'KeepBest', 'checkpoints', 'TrainingBar',
+           'share', 'film_loaders', 'HalfOnCPU', 'film_learner', 'together', 'recipe', 'check_trainable',
+           'fit_classifier', 'predict_probs']
 
 # %% ../nbs/05_classifier.ipynb #0002
 import copy, hashlib, os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch, torch.nn.functional as F, torchvision
@@ -30,14 +31,15 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from .core import TASKS, ChexsegError, atomic_path, progress, read_json, set_seed, write_json
+from .core import TASKS, ChexsegError, atomic_path, progress, read_json, set_seed, world, write_json
 from .data import film_size, labels, read_film
 from .masks import letterbox
 
 # %% ../nbs/05_classifier.ipynb #0005
 def best_device()->torch.device: # the GPU when there is one
     "The device that everything runs on, unless the environment variable `CHEXSEG_DEVICE` names another."
-    return torch.device(os.environ.get("CHEXSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    gpu = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda" # one each, when a launcher started several processes
+    return torch.device(os.environ.get("CHEXSEG_DEVICE") or (gpu if torch.cuda.is_available() else "cpu"))
 
 # %% ../nbs/05_classifier.ipynb #0007
 def fast_bf16()->bool: # does this processor multiply bfloat16 in hardware?
@@ -48,8 +50,9 @@ def fast_bf16()->bool: # does this processor multiply bfloat16 in hardware?
 # %% ../nbs/05_classifier.ipynb #0008
 def autocast(device:torch.device=None, # where the network runs; `best_device()` when None
 ): # a context: half precision where it gains, nothing elsewhere
-    "float16 on a GPU, bfloat16 on a processor that has it, full precision otherwise."
+    "float16 on a GPU, bfloat16 on a processor that has it, full precision otherwise, or everywhere when the environment says `CHEXSEG_HALF=0`."
     kind = torch.device(device or best_device()).type
+    if os.environ.get("CHEXSEG_HALF") == "0": return nullcontext()
     if kind == "cuda": return torch.autocast("cuda", torch.float16)
     return torch.autocast("cpu", torch.bfloat16) if kind == "cpu" and fast_bf16() else nullcontext()
 
@@ -337,13 +340,16 @@ class MeanAUROC(Metric):
     "Mean AUROC over the tasks that have both kinds of films."
     name = "auroc"
     def reset(self): self.p, self.y = [], []
-    def accumulate(self, learn): self.p.append(learn.pred.detach().float().cpu()); self.y.append(learn.y.cpu())
+    def accumulate(self, learn): # `to_detach` collects from all processes
+        self.p.append(learn.to_detach(learn.pred.float())); self.y.append(learn.to_detach(learn.y))
     @property
     def value(self):
         p, y = torch.cat(self.p).numpy(), torch.cat(self.y).numpy()
         return float(np.nan_to_num(auroc_table(p, y, range(p.shape[1])).auroc.mean()))
 
 # %% ../nbs/05_classifier.ipynb #0068
+def bare(model): return getattr(model, "module", model) # without what several processes wrap it in
+
 class KeepBest(Callback):
     "Remember the weights of the best epochs, best first, and go back to the best at the end."
     def __init__(self, monitor, keep=1): store_attr()
@@ -351,10 +357,10 @@ class KeepBest(Callback):
     def after_epoch(self):
         score = float(np.nan_to_num(self.recorder.log[self.recorder.metric_names.index(self.monitor)], nan=-np.inf))
         if len(self.best) == self.keep and score <= self.best[-1][0]: return
-        entry = (score, self.epoch, {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()})
+        entry = (score, self.epoch, {k: v.detach().cpu().clone() for k, v in bare(self.model).state_dict().items()})
         self.best = sorted([*self.best, entry], key=lambda b: -b[0])[:self.keep]
     def after_fit(self):
-        if self.best: self.model.load_state_dict(self.best[0][2])
+        if self.best: bare(self.model).load_state_dict(self.best[0][2])
 
 # %% ../nbs/05_classifier.ipynb #0069
 def checkpoints(learn:Learner # a trained learner with `KeepBest`
@@ -376,6 +382,12 @@ class TrainingBar(Callback):
     def after_fit(self): self.ticks.close()
 
 # %% ../nbs/05_classifier.ipynb #0073
+def share(bs:int # films a batch, of all processes together
+)->int: # of this process
+    "This process's part of a batch."
+    return max(1, bs // world()[1])
+
+# %% ../nbs/05_classifier.ipynb #0074
 def film_loaders(
     train:Films, # what to learn from
     valid:Films, # what to choose the epoch on
@@ -386,16 +398,16 @@ def film_loaders(
     "Batches for a fastai `Learner`; a set that fits into memory is read once, before the first epoch."
     def loader(ds, first):
         n = workers if ds.fill().cache is None else 0
-        return DataLoader(ds, bs=bs, shuffle=first, drop_last=first and len(ds) > bs, num_workers=n)
+        return DataLoader(ds, bs=share(bs), shuffle=first, drop_last=first and len(ds) > bs, num_workers=n)
     return DataLoaders(loader(train, True), loader(valid, False), device=device or best_device())
 
-# %% ../nbs/05_classifier.ipynb #0074
+# %% ../nbs/05_classifier.ipynb #0075
 class HalfOnCPU(Callback):
     "`autocast` for the forward pass; a GPU has fastai's `MixedPrecision`."
     def before_batch(self): self.ctx = autocast("cpu"); self.ctx.__enter__()
     def after_pred(self): self.ctx.__exit__(None, None, None); self.learn.pred = to_float(self.pred)
 
-# %% ../nbs/05_classifier.ipynb #0075
+# %% ../nbs/05_classifier.ipynb #0076
 def film_learner(
     dls:DataLoaders, # training and validation batches
     model:nn.Module, # on any device; it is moved to that of `dls`
@@ -405,19 +417,35 @@ def film_learner(
     **kwargs, # to fastai's `Learner`
 )->Learner: # AdamW, half precision where it gains, one progress bar
     "A fastai `Learner` as all trainings of the book use it."
-    half = MixedPrecision() if dls.device.type == "cuda" else HalfOnCPU()
+    half = MixedPrecision() if dls.device.type == "cuda" and os.environ.get("CHEXSEG_HALF") != "0" else HalfOnCPU()
     learn = Learner(dls, model.to(dls.device), loss, opt_func=Adam, cbs=[TrainingBar(desc), half, *cbs], **kwargs)
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, ProgressCallback)]); learn.logger = lambda *_: None
     return learn
 
-# %% ../nbs/05_classifier.ipynb #0077
+# %% ../nbs/05_classifier.ipynb #0078
+@contextmanager
+def together(learn:Learner # about to be trained
+): # the same
+    "Train on all processes that a launcher started."
+    if world()[1] == 1: yield learn; return
+    try: import accelerate, fastai.distributed # gives a learner its `distrib_ctx`
+    except ImportError: raise ChexsegError("Training in several processes needs accelerate: pip install 'chexseg[distributed]'.") from None
+    class Part(fastai.distributed.DistributedDL):
+        def _broadcast(self, t, rank): box = [t]; torch.distributed.broadcast_object_list(box, rank); return box[0] # fastai's needs CUDA
+    device = learn.dls.device; gpu, whole = device.type == "cuda", list(learn.dls.loaders)
+    with learn.distrib_ctx(sync_bn=gpu, cpu=not gpu):
+        learn.dls.loaders = [Part(dl, device=device) for dl in whole]
+        yield learn
+    learn.dls.loaders = whole
+
+# %% ../nbs/05_classifier.ipynb #0081
 def recipe(arch:str, # as `build_classifier` takes it
 )->dict: # side, epochs, bs, lr, wd, pretrained, moved (augmented)
     "Settings that suit an architecture: CheXpert's own for torchvision networks, ours for the small one."
     if arch == "small": return dict(side=96, epochs=10, bs=32, lr=4e-3, wd=.05, pretrained=False, moved=False)
     return dict(side=320, epochs=3, bs=16, lr=1e-4, wd=0., pretrained=True, moved=True)
 
-# %% ../nbs/05_classifier.ipynb #0078
+# %% ../nbs/05_classifier.ipynb #0082
 def check_trainable(
     y:np.ndarray, # labels (n, tasks)
     tasks, # their names
@@ -429,7 +457,7 @@ def check_trainable(
         if bad := [t for t, n in zip(tasks, (y == kind).sum(0)) if not n]:
             raise ChexsegError(f"No {what} film is {name} for {', '.join(bad)}: leave the task out or add such films.")
 
-# %% ../nbs/05_classifier.ipynb #0080
+# %% ../nbs/05_classifier.ipynb #0084
 def fit_classifier(
     train:pd.DataFrame, # study table to learn from
     valid:pd.DataFrame, # study table that picks the epoch
@@ -451,11 +479,11 @@ def fit_classifier(
     model.config |= dict(cfg, tasks=tasks, uncertain=uncertain, blank=blank, seed=seed)
     cbs = [KeepBest("auroc", keep), *[Augment()] * cfg["moved"]]
     learn = film_learner(dls, model, ThreeWayLoss() if three else NaNBCE(), cbs, "classifier", metrics=MeanAUROC())
-    learn.fit_one_cycle(cfg["epochs"], cfg["lr"], wd=cfg["wd"])
+    with together(learn): learn.fit_one_cycle(cfg["epochs"], cfg["lr"], wd=cfg["wd"])
     learn.model.eval()
     return learn
 
-# %% ../nbs/05_classifier.ipynb #0085
+# %% ../nbs/05_classifier.ipynb #0089
 @torch.no_grad()
 def predict_probs(
     model, # a classifier, or a list of them: an ensemble

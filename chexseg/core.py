@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'COMPETITION', 'PARENT', 'SPLITS', 'observation_of', 'ancestors', 'ChexsegError',
            'check_name', 'check_tasks', 'image_id', 'rng', 'set_seed', 'atomic_path', 'write_json', 'read_json',
-           'digest', 'versions', 'progress']
+           'digest', 'versions', 'world', 'wait_for', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
-import hashlib, importlib.metadata, json, os, platform, random, sys, tempfile, zlib
+import hashlib, importlib.metadata, json, os, platform, random, sys, tempfile, time, zlib
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -143,11 +143,22 @@ def versions(
     return dict(python=platform.python_version(), platform=platform.platform(), **{p: version(p) for p in packages})
 
 # %% ../nbs/00_core.ipynb #0041
+def world()->tuple: # this process's number, and how many there are
+    "Which process this is, and of how many: (0, 1) when there is but one."
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+def wait_for(path, # a file that another process is going to write
+    every:float=.2, # seconds between two looks
+):
+    "Wait until a file is there."
+    while not Path(path).exists(): time.sleep(every)
+
+# %% ../nbs/00_core.ipynb #0044
 def progress(
     items, # what to loop over
     desc:str="", # what is being done
     total:int=None, # how many there are, when `items` cannot tell
 ): # the items, one by one
     "A progress bar on the error stream, in notebooks and terminals; `CHEXSEG_PROGRESS=0` in the environment silences it."
-    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0"
+    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0
     return tqdm(items, desc=desc, total=total, leave=False, disable=quiet, mininterval=0.3)

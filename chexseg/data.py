@@ -8,7 +8,7 @@ __all__ = ['FACTS', 'UNCERTAIN', 'BLANK', 'LABEL_FILES', 'CHESTX_DET', 'to_uint8
            'apart', 'read_chestx_det']
 
 # %% ../nbs/03_data.ipynb #0002
-import os, re
+import hashlib, os, re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +79,11 @@ def read_film(
     path, # JPEG, PNG (8 or 16 bit, grey or colour) or DICOM
     side:int=None, # letterbox into a square of this side, in pixels; None keeps the film's size
 )->np.ndarray: # uint8 (h, w) or (side, side)
-    "Read a film as greys, air dark and bone bright."
+    "Read a film as greys, air dark and bone bright; squares are kept in the folder that `CHEXSEG_CACHE` in the environment names, if it does."
+    if side is not None and (folder := os.environ.get("CHEXSEG_CACHE")): return _kept(path, side, folder)
+    return _read(path, side)
+
+def _read(path, side):
     if os.path.isfile(path) and is_dicom(path):
         x = _dicom(path, _greys)
         return x if side is None else letterbox(x.shape, side).image(x)
@@ -96,10 +100,21 @@ def film_size(path, # any film that `read_film` reads
         return _dicom(path, lambda ds: (int(ds.Rows), int(ds.Columns)), stop_before_pixels=True)
     with _open(path) as im: return im.height, im.width
 
-# %% ../nbs/03_data.ipynb #0028
+# %% ../nbs/03_data.ipynb #0018
+def _kept(path, side, folder):
+    try: st = os.stat(path)
+    except OSError: return _read(path, side) # which says what is wrong
+    name = hashlib.sha1(f"{os.path.abspath(path)} {st.st_size} {st.st_mtime_ns}".encode()).hexdigest()
+    kept = Path(folder)/str(side)/name[:2]/f"{name}.png"
+    try: return np.asarray(Image.open(kept))
+    except OSError: x = _read(path, side)
+    with atomic_path(kept) as p: Image.fromarray(x).save(p, compress_level=1)
+    return x
+
+# %% ../nbs/03_data.ipynb #0031
 FACTS = ["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", "Patient"]
 
-# %% ../nbs/03_data.ipynb #0029
+# %% ../nbs/03_data.ipynb #0032
 def _read_csv(path, tasks=None)->tuple: # the frame, and its observation columns under their task names
     "Read a label file and check its columns and values."
     try: df = pd.read_csv(path, dtype={"Path": str, "Patient": str}, low_memory=False)
@@ -117,7 +132,7 @@ def _read_csv(path, tasks=None)->tuple: # the frame, and its observation columns
     for c in obs: df[c] = _as_labels(df[c], path)
     return df, obs
 
-# %% ../nbs/03_data.ipynb #0030
+# %% ../nbs/03_data.ipynb #0033
 def _as_labels(column, path)->pd.Series: # float32: 1, 0, -1 or NaN
     "One observation as numbers; anything but 1, 0, -1 and blank is an error."
     x = pd.to_numeric(column, errors="coerce").astype("float32")
@@ -126,7 +141,7 @@ def _as_labels(column, path)->pd.Series: # float32: 1, 0, -1 or NaN
                                     "mend it, or drop the column if it holds no labels.")
     return x
 
-# %% ../nbs/03_data.ipynb #0032
+# %% ../nbs/03_data.ipynb #0035
 def _film_folder(root, paths, split)->tuple: # the folder, and how many leading parts of each path it replaces
     "Where the films of a label file lie, judged by the first of them that is found."
     for p in paths[:20]:
@@ -137,20 +152,20 @@ def _film_folder(root, paths, split)->tuple: # the folder, and how many leading 
                 if base.joinpath(*parts[cut:]).is_file(): return f"{base.as_posix()}/", cut
     raise ChexsegError(f"No film of {split} was found under {root}: the label file names {paths[0]!r}; put the films beside it.")
 
-# %% ../nbs/03_data.ipynb #0033
+# %% ../nbs/03_data.ipynb #0036
 def _patients(df, ids)->list: # one patient a film
     "The patient of each film: a `Patient` column, else `patientNNNNN` in the path, else the film itself."
     if "Patient" in df: return [i if pd.isna(p) else str(p) for p, i in zip(df.Patient, ids)]
     found = (re.search(r"patient\d+", i) for i in ids)
     return [m.group() if m else i for m, i in zip(found, ids)]
 
-# %% ../nbs/03_data.ipynb #0034
+# %% ../nbs/03_data.ipynb #0037
 def _views(df)->list: # "frontal" or "lateral", one a film
     "The view of each film: the `Frontal/Lateral` column, else the file's name."
     named = df["Frontal/Lateral"].fillna("") if "Frontal/Lateral" in df else df.Path.str.rsplit("/", n=1).str[-1]
     return ["lateral" if "lateral" in str(v).lower() else "frontal" for v in named]
 
-# %% ../nbs/03_data.ipynb #0035
+# %% ../nbs/03_data.ipynb #0038
 def read_table(
     csv, # a label file
     root, # folder of the films, or one above it
@@ -167,14 +182,14 @@ def read_table(
     if len(twice): raise ChexsegError(f"{csv} lists the film {twice.iloc[0]!r} twice: every film needs a name of its own.")
     return pd.concat([t, df[obs].reset_index(drop=True)], axis=1)
 
-# %% ../nbs/03_data.ipynb #0041
+# %% ../nbs/03_data.ipynb #0044
 UNCERTAIN = {"U-Ignore": np.nan, "U-Zeros": 0., "U-Ones": 1., "U-MultiClass": -1.}
 BLANK = {"negative": 0., "ignore": np.nan}
 
-# %% ../nbs/03_data.ipynb #0042
+# %% ../nbs/03_data.ipynb #0045
 def _policy(name, policies, what): return policies[check_name(name, policies, f"policy for {what}")]
 
-# %% ../nbs/03_data.ipynb #0043
+# %% ../nbs/03_data.ipynb #0046
 def labels(
     table:pd.DataFrame, # a study table, n films
     tasks:list, # the observations wanted, in this order
@@ -187,7 +202,7 @@ def labels(
     y = table[check_tasks(tasks, known)].to_numpy(np.float32)
     return np.where(np.isnan(y), b, np.where(y == -1, u, y)).astype(np.float32)
 
-# %% ../nbs/03_data.ipynb #0046
+# %% ../nbs/03_data.ipynb #0049
 def check_splits(
     table:pd.DataFrame, # a study table
     need=(), # splits that must hold at least one film
@@ -204,7 +219,7 @@ def check_splits(
     if len(twice): raise ChexsegError(f"The film {twice.iloc[0]!r} is listed twice: keep one.")
     return table
 
-# %% ../nbs/03_data.ipynb #0049
+# %% ../nbs/03_data.ipynb #0052
 def split_patients(
     table:pd.DataFrame, # a study table with `patient`
     sizes:dict=None, # split -> share (float) or number (int) of patients, or None for the rest; 70, 10, 20 % by default
@@ -222,7 +237,7 @@ def split_patients(
     t = table.assign(split=table.patient.astype(str).map(dict(zip(who, names))))
     return check_splits(t[t.split.notna()].reset_index(drop=True), need=n)
 
-# %% ../nbs/03_data.ipynb #0052
+# %% ../nbs/03_data.ipynb #0055
 @dataclass
 class Study:
     "Films with their labels, the experts' masks, and what a second group of readers drew."
@@ -239,11 +254,11 @@ class Study:
         outlined = f"{len(self.experts)} films outlined by experts, {len(self.readers or [])} by readers"
         return f"Study: {n} films; {len(self.tasks)} tasks; {outlined}"
 
-# %% ../nbs/03_data.ipynb #0054
+# %% ../nbs/03_data.ipynb #0057
 LABEL_FILES = dict(train=["train.csv", "train_labels.csv"], val=["val_labels.csv", "valid.csv", "val.csv"],
                    test=["test_labels.csv", "test.csv"])
 
-# %% ../nbs/03_data.ipynb #0055
+# %% ../nbs/03_data.ipynb #0058
 def _places(folder)->list: # folders that may hold label files or masks
     "The folder, those in it, and the two of the CheXlocalize download one level further down."
     folder = Path(folder)
@@ -253,16 +268,16 @@ def _places(folder)->list: # folders that may hold label files or masks
     inside = [folder/n for n in names]
     return [folder, *inside, *(d/n for d in inside for n in ("CheXpert", "CheXlocalize") if (d/n).is_dir())]
 
-# %% ../nbs/03_data.ipynb #0056
+# %% ../nbs/03_data.ipynb #0059
 def _find(places, names): # the first of these files that is there, or None
     "Look for files by name; an earlier name beats an earlier place."
     return next((d/n for n in names for d in places if (d/n).is_file()), None)
 
-# %% ../nbs/03_data.ipynb #0057
+# %% ../nbs/03_data.ipynb #0060
 def _in_order(tasks)->list: # CheXpert's order first, then by name
     return [t for t in TASKS if t in tasks] + sorted(set(tasks) - set(TASKS))
 
-# %% ../nbs/03_data.ipynb #0058
+# %% ../nbs/03_data.ipynb #0061
 def _read_masks(places, kind, split)->tuple: # the file and its MaskSet, or two times None
     "Ground truth (`gt`) or readers (`hb`): the segmentations, else the annotations filled. Annotations leave empty tasks out."
     f = _find(places, [f"{kind}_segmentations_{split}.json", f"{kind}_annotations_{split}.json"])
@@ -272,7 +287,7 @@ def _read_masks(places, kind, split)->tuple: # the file and its MaskSet, or two 
     found = {t for a in ann.values() for t in a} - {"img_size"}
     return f, annotations_to_masks(ann, _in_order(found | set(TASKS) if found & set(TASKS) else found))
 
-# %% ../nbs/03_data.ipynb #0060
+# %% ../nbs/03_data.ipynb #0063
 def _tables(places, tasks, check)->dict: # split -> study table
     "Read every label file that there is, and look for its films."
     files = {s: f for s, names in LABEL_FILES.items() if (f := _find(places, names))}
@@ -284,7 +299,7 @@ def _tables(places, tasks, check)->dict: # split -> study table
         if lost: raise ChexsegError(f"{f}: {len(lost):,} of {len(tables[s]):,} films are missing, first {lost[0]}: fetch them.")
     return tables
 
-# %% ../nbs/03_data.ipynb #0061
+# %% ../nbs/03_data.ipynb #0064
 def _checked(found, table, tasks, check): # MaskSet of these tasks, or None when there is none
     "Masks of one split, once they are known to fit its films."
     f, masks = found
@@ -294,13 +309,13 @@ def _checked(found, table, tasks, check): # MaskSet of these tasks, or None when
     if check: check_sizes(masks, {i: film_size(path[i]) for i in progress(masks.ids, f"film sizes for {f.name}")}, f)
     return masks.select(tasks)
 
-# %% ../nbs/03_data.ipynb #0063
+# %% ../nbs/03_data.ipynb #0066
 def _which_tasks(have, truths)->list:
     "The tasks of a study, out of the observations that all its label files `have`."
     outlined = {t for _, ms in truths if ms is not None for t in ms.tasks}
     return _in_order(outlined & set(have)) or [t for t in TASKS if t in have] or have
 
-# %% ../nbs/03_data.ipynb #0064
+# %% ../nbs/03_data.ipynb #0067
 def open_study(
     folder, # holds CheXpert-v1.0, CheXpert-v1.0-small, chexlocalize, or label files of your own
     tasks=None, # what is to be found; None takes what the ground truth covers
@@ -322,7 +337,7 @@ def open_study(
     return Study(check_splits(table, need=tables), tasks, experts.subset(table.id), readers and readers.subset(table.id),
                  points and read_json(points), Path(folder), list(truth))
 
-# %% ../nbs/03_data.ipynb #0083
+# %% ../nbs/03_data.ipynb #0086
 def stratified_experts(
     ids:list, # films to draw from
     experts:MaskSet, # their ground truth
@@ -346,7 +361,7 @@ def stratified_experts(
         has[at] = 0
     return drawn
 
-# %% ../nbs/03_data.ipynb #0084
+# %% ../nbs/03_data.ipynb #0087
 def apart(
     table:pd.DataFrame, # a study table
     ids, # films that were drawn from it
@@ -354,11 +369,11 @@ def apart(
     "What is left of a table when the patients of `ids` are taken out."
     return table[~table.patient.isin(table.patient[table.id.isin(set(ids))])]
 
-# %% ../nbs/03_data.ipynb #0090
+# %% ../nbs/03_data.ipynb #0093
 CHESTX_DET = ["Atelectasis", "Calcification", "Cardiomegaly", "Consolidation", "Diffuse Nodule", "Effusion", "Emphysema", "Fibrosis",
               "Fracture", "Mass", "Nodule", "Pleural Thickening", "Pneumothorax"]
 
-# %% ../nbs/03_data.ipynb #0091
+# %% ../nbs/03_data.ipynb #0094
 def read_chestx_det(
     path, # ChestX_Det_train.json or ChestX_Det_test.json
     tasks=CHESTX_DET, # findings to keep

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['METHODS', 'PRESETS', 'STAGES', 'PAIRS', 'PAPER', 'Method', 'RunConfig', 'make_config', 'check_methods', 'Run',
            'stage', 'assign_roles', 'prepare', 'write_manifest', 'fit_run_classifier', 'auroc_on_test', 'classifier',
-           'saliency', 'write_pseudomasks', 'pseudomasks', 'irnet', 'segmenters', 'predictions', 'scores', 'results',
-           'gains', 'results_text', 'example_ids', 'draw_examples', 'draw_saliency', 'draw_figures', 'report_html',
-           'report', 'run_pipeline', 'parser', 'main']
+           'saliency', 'write_pseudomasks', 'pseudomasks', 'irnet', 'segmenters', 'predictions', 'hit_rates', 'scores',
+           'results', 'gains', 'results_text', 'example_ids', 'draw_examples', 'draw_saliency', 'draw_irnet',
+           'draw_figures', 'report_html', 'report', 'run_pipeline']
 
 # %% ../nbs/13_pipeline.ipynb #0002
-import argparse, functools, hashlib, html, os, sys, time, warnings
+import functools, hashlib, html, os, time, warnings
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -20,16 +20,17 @@ import pandas as pd
 
 warnings.filterwarnings("ignore", ".*torch.jit.*", FutureWarning) # fastai 2.8 on torch 2.14: nothing that a user could mend
 from . import __version__
-from .classifier import Classifier, auroc_table, best_device, fit_classifier, load_classifier, predict_probs, save_checkpoint
+from .classifier import Learner, auroc_table, best_device, fit_classifier, load_classifier, predict_probs, save_checkpoint
 from .core import *
 from .data import BLANK, UNCERTAIN, Study, labels, open_study, read_film, stratified_experts
-from .evaluation import CONVENTIONS, bootstrap, check_convention, compare, gap_reduction, iou_table, miou, results_table
-from .irnet import fit_irnet, save_irnet, walk_maps
-from .inference import load_segmenter, predict_files, predict_masks, save_segmenter
+from .evaluation import CONVENTIONS, bootstrap, check_convention, compare, gap_reduction, hit_rate, iou_table, miou, results_table
+from .irnet import film_edges, fit_irnet, load_irnet, save_irnet, walk_maps
+from .inference import load_segmenter, save_segmenter, write_masks
 from .masks import MaskSet
 from .phantom import write_phantom
 from .pseudomasks import as_choice, masks_from, tune_thresholds
-from .saliency import SaliencySet, check_method, compute_saliency
+from .saliency import SaliencySet, check_method, peaks, saliency_shards
+from .segmentation import check_decoder
 from .show import png_uri, show_grid, show_intervals, show_map
 from .supervision import add_gate, fit_segmenter, fit_student
 
@@ -72,6 +73,7 @@ class RunConfig:
     threshold: str = _choice("tuned", "pseudo-mask threshold: tuned on validation, or otsu")
     gate: bool = _choice(True, "a negative image label empties the pseudo-mask")
     encoder: str = _choice("small", "segmenter encoder")
+    decoder: str = _choice("", "segmenter decoder: light, dynamic (fastai's U-Net), fpn or deeplabv3plus; empty: light for the small encoder, else dynamic")
     steps: int = _choice(300, "segmenter training steps")
     seg_bs: int = _choice(16, "segmenter batch")
     seg_lr: float = _choice(4e-3, "segmenter peak learning rate")
@@ -80,20 +82,23 @@ class RunConfig:
     films: tuple = _choice((2000, 140, 160), "phantom: training, validation and test films")
     methods: tuple = _choice(("weak", "full", "chexseg", "semi"), "segmenters to train")
     irnet_steps: int = _choice(300, "IRNet: training steps")
-    temperature: float = _choice(2., "distillation: temperature")
+    irnet_trunk: str = _choice("classifier", "IRNet reads the trunk of: classifier, or imagenet (a ResNet50)")
+    temperature: float = _choice(1., "distillation: temperature; the student takes twice as many steps as other segmenters")
     bootstraps: int = _choice(1000, "replicates for the 95% intervals")
     workers: int = _choice(-1, "reading processes; -1: one a core, at most 8")
+    cache: str = _choice("", "folder that keeps films as squares, for sets larger than memory; empty: none")
 
 # %% ../nbs/13_pipeline.ipynb #0009
 PRESETS = {
     "small": dict(),
-    "paper": dict(method="gradcam", side=320, arch="densenet121", epochs=3, bs=16, lr=1e-4, pretrained=True, encoder="densenet121", experts=147, steps=4000,
+    "paper": dict(method="gradcam", side=320, arch="densenet121", epochs=3, bs=16, lr=1e-4, pretrained=True, encoder="densenet121", decoder="deeplabv3plus", experts=147, steps=4000,
                   seg_bs=8, seg_lr=1e-4, films=(20000, 300, 668), irnet_steps=3000)}
 PRESETS["table"] = dict(methods=tuple(METHODS))
 PRESETS["paper"]["methods"] = tuple(METHODS)
 
 # %% ../nbs/13_pipeline.ipynb #0011
-WORDS = dict(uncertain=UNCERTAIN, blank=BLANK, threshold=["tuned", "otsu"], encoder_weights=["classifier", "imagenet", "random"])
+WORDS = dict(uncertain=UNCERTAIN, blank=BLANK, threshold=["tuned", "otsu"], encoder_weights=["classifier", "imagenet", "random"],
+             irnet_trunk=["classifier", "imagenet"])
 
 # %% ../nbs/13_pipeline.ipynb #0012
 def make_config(
@@ -105,7 +110,7 @@ def make_config(
     for name in choices: check_name(name, [f.name for f in fields(RunConfig)], "option")
     c = RunConfig(**{**preset, **choices})
     for name, words in WORDS.items(): check_name(getattr(c, name), words, f"choice of {name}")
-    check_method(c.method); check_methods(c.methods)
+    check_method(c.method); check_methods(c.methods); check_decoder(c.decoder)
     c.tasks, c.films, c.methods, c.data = tuple(c.tasks), tuple(c.films), tuple(m for m in METHODS if m in c.methods), str(c.data or "")
     return c
 
@@ -131,15 +136,16 @@ class Run:
         else: write_json(path, asdict(config)); old = config
         for f in fields(RunConfig):
             was, now = getattr(old, f.name), getattr(config or old, f.name)
-            if was != now and f.name != "workers":
+            if was != now and f.name not in ("workers", "cache"):
                 raise ChexsegError(f"{folder} holds a run with {f.name}={was!r}, not {now!r}: name another folder with --out, or the same choice.")
         self.config = config or old
 
     def __truediv__(self, name): return self.folder/name
-    def finished(self, stage): return (self/"stages"/f"{stage}.json").exists()
+    def record(self, stage): return self/"stages"/f"{stage}.json"
+    def finished(self, stage): return self.record(stage).exists()
     def finish(self, stage, seconds):
-        write_json(self/"stages"/f"{stage}.json", dict(stage=stage, seconds=round(seconds, 1), chexseg=__version__))
-    def seconds(self): return {s: read_json(self/"stages"/f"{s}.json")["seconds"] for s in STAGES if self.finished(s)}
+        write_json(self.record(stage), dict(stage=stage, seconds=round(seconds, 1), chexseg=__version__))
+    def seconds(self): return {s: read_json(self.record(s))["seconds"] for s in STAGES if self.finished(s)}
 
 # %% ../nbs/13_pipeline.ipynb #0016
 def _read_config(path):
@@ -150,16 +156,22 @@ def _read_config(path):
 STAGES = {}
 
 # %% ../nbs/13_pipeline.ipynb #0021
-def stage(fn # a function of a `Run` that reads and writes its files
+def stage(
+    fn=None, # a function of a `Run` that reads and writes its files
+    *, together:bool=False, # do all processes take part?
 ): # the same, callable with a run or its folder, which it returns as a `Run`
     "Register `fn` as the next stage: earlier stages come first, a finished one is not repeated."
-    name, before = fn.__name__, list(STAGES.values())
+    if fn is None: return functools.partial(stage, together=together)
+    name, before, first = fn.__name__, list(STAGES.values()), world()[0] == 0
     @functools.wraps(fn)
     def go(run):
         run = run if isinstance(run, Run) else Run(run)
         if run.finished(name): return run
         for earlier in before: earlier(run)
-        start = time.time(); fn(run); run.finish(name, time.time() - start)
+        start = time.time()
+        if first or together: fn(run)
+        if not first: wait_for(run.record(name)); return run
+        run.finish(name, time.time() - start)
         print(f"{name:<12}{time.time() - start:7.1f} s   {(fn.__doc__ or '').splitlines()[0]}", flush=True)
         return run
     STAGES[name] = go
@@ -195,12 +207,13 @@ def prepare(run):
     table = assign_roles(study, c.experts, c.seed)
     study.experts.save(run/"masks"/"experts.json")
     if study.readers is not None: study.readers.save(run/"masks"/"radiologists.json")
+    if study.points: write_json(run/"masks"/"points.json", study.points)
     write_json(run/"tasks.json", study.tasks)
     write_manifest(run, data, table)
     with atomic_path(run/"study.csv") as p: table.to_csv(p, index=False)
 
 # %% ../nbs/13_pipeline.ipynb #0025
-def _workers(c): return c.workers if c.workers >= 0 else min(8, os.cpu_count() or 1)
+def _workers(c): return c.workers if c.workers >= 0 else min(8, max(1, (os.cpu_count() or 1) // world()[1]))
 def _tasks(run): return read_json(run/"tasks.json")
 def _table(run, *roles):
     t = pd.read_csv(run/"study.csv", dtype={"id": str, "patient": str})
@@ -225,11 +238,11 @@ def write_manifest(
 def fit_run_classifier(
     run:Run, # a prepared run
     **changes, # arguments of `fit_classifier` that depart from the run's choices
-)->Classifier: # in evaluation mode
+)->Learner: # `learn.model` is in evaluation mode
     "Train a classifier with the choices of a run."
     c = run.config
     given = dict(arch=c.arch, side=c.side, epochs=c.epochs, bs=c.bs, lr=c.lr, pretrained=c.pretrained, uncertain=c.uncertain, blank=c.blank, seed=c.seed)
-    return fit_classifier(_table(run, "weak"), _table(run, "valid", "expert"), _tasks(run), workers=_workers(c), **(given | changes)).model
+    return fit_classifier(_table(run, "weak"), _table(run, "valid", "expert"), _tasks(run), workers=_workers(c), **(given | changes))
 
 def auroc_on_test(
     run:Run, # a prepared run
@@ -240,21 +253,22 @@ def auroc_on_test(
     return auroc_table(predict_probs(model, test), labels(test, _tasks(run)), _tasks(run))
 
 # %% ../nbs/13_pipeline.ipynb #0031
-@stage
+@stage(together=True)
 def classifier(run):
     "multi-label classifier trained, AUROC on test"
-    model = fit_run_classifier(run)
+    model = fit_run_classifier(run).model
+    if world()[0]: return
     with atomic_path(run/"auroc.csv") as p: auroc_on_test(run, model).to_csv(p, index=False)
     save_checkpoint(run/"classifier", model)
 
 # %% ../nbs/13_pipeline.ipynb #0034
-@stage
+@stage(together=True)
 def saliency(run):
     "saliency maps of all films"
     c, model = run.config, load_classifier(run/"classifier")
     for role in ("weak", "valid", "test"):
         only = _labels(run, role) != 0 if role == "weak" and c.gate else None
-        compute_saliency(model, _table(run, role), side=c.side, method=c.method, folder=run/"saliency"/role, only=only)
+        for _ in saliency_shards(model, _table(run, role), run/"saliency"/role, c.side, method=c.method, only=only, workers=_workers(c)): pass
 
 # %% ../nbs/13_pipeline.ipynb #0037
 def write_pseudomasks(
@@ -292,14 +306,15 @@ def irnet(run):
     if not any(METHODS[m].masks == "irnet" for m in c.methods): return
     table, maps, y = _table(run, "weak"), SaliencySet.load(run/"saliency"/"weak"), _labels(run, "weak")
     shown = (y == 1).any(1)
-    net = fit_irnet(run/"classifier", table[shown].reset_index(drop=True), maps, y[shown] == 1, c.side, steps=c.irnet_steps, seed=c.seed).model
+    trunk = "imagenet" if c.irnet_trunk == "imagenet" else run/"classifier"
+    net = fit_irnet(trunk, table[shown].reset_index(drop=True), maps, y[shown] == 1, c.side, steps=c.irnet_steps, seed=c.seed).model
     save_irnet(run/"irnet", net)
     walked = {r: walk_maps(net, _table(run, r), m) for r, m in (("weak", maps), ("valid", SaliencySet.load(run/"saliency"/"valid")))}
     threshold = as_choice(tune_thresholds(walked["valid"], _masks(run, "experts"))) if c.threshold == "tuned" else .6
     write_pseudomasks(run, "irnet", "IRNet", walked, threshold)
 
 # %% ../nbs/13_pipeline.ipynb #0043
-@stage
+@stage(together=True)
 def segmenters(run):
     "one segmenter trained for each method"
     c, tasks, truth = run.config, _tasks(run), _masks(run, "experts")
@@ -307,20 +322,24 @@ def segmenters(run):
     weights = "imagenet" if c.encoder_weights == "imagenet" else None if c.encoder_weights == "random" else run/"classifier"
     both = dict(encoder_weights=weights, steps=c.steps, bs=c.seg_bs, lr=c.seg_lr, seed=c.seed, workers=_workers(c))
     for name in c.methods:
-        path, m = run/"segmenters"/name, METHODS[name]
-        if path.with_suffix(".json").exists(): continue
+        path, m = run/"segmenters"/name, METHODS[name]; done = path.with_suffix(".json")
+        if done.exists(): continue
+        if m.gated and world()[0]: wait_for(done); continue # nothing is trained
         if m.gated: model = add_gate(load_segmenter(run/"segmenters"/m.gated), run/"classifier", (valid, truth))
-        elif m.recipe == "distil": model = fit_student(load_segmenter(run/"segmenters"/"full"), weak, (valid, truth), c.temperature, **both).model
-        else: model = fit_segmenter(m.recipe, (expert, truth), (weak, _masks(run, m.masks)), (valid, truth), tasks, c.side, c.encoder, **both,
+        elif m.recipe == "distil":
+            teacher = load_segmenter(run/"segmenters"/"full")
+            model = fit_student(teacher, weak, (valid, truth), c.temperature, **(both | dict(steps=2*c.steps))).model
+        else: model = fit_segmenter(m.recipe, (expert, truth), (weak, _masks(run, m.masks)), (valid, truth), tasks, c.side, c.encoder, decoder=c.decoder or None, **both,
                                     p=c.p if m.recipe == "chexseg" else None, uncertain=c.uncertain, blank=c.blank).model
-        save_segmenter(path, model)
+        if world()[0]: wait_for(done)
+        else: save_segmenter(path, model)
 
 # %% ../nbs/13_pipeline.ipynb #0046
-@stage
+@stage(together=True)
 def predictions(run):
     "masks of the test films"
     for method in run.config.methods:
-        predict_masks(load_segmenter(run/"segmenters"/method), _table(run, "test")).save(run/"predictions"/f"{method}.json")
+        write_masks(run/"predictions"/f"{method}.json", load_segmenter(run/"segmenters"/method), _table(run, "test"), workers=_workers(run.config))
 
 # %% ../nbs/13_pipeline.ipynb #0049
 def _answers(run):
@@ -332,7 +351,16 @@ def _answers(run):
 PAIRS = [("full", "weak"), ("semi", "full"), ("chexseg", "full"), ("semi", "chexseg"), ("semi", "full+gate"), ("distilled", "full"),
          ("weak+irnet", "weak"), ("chexseg+irnet", "chexseg"), ("chexseg+irnet", "full"), ("semi", "chexseg+irnet")]
 
-# %% ../nbs/13_pipeline.ipynb #0051
+# %% ../nbs/13_pipeline.ipynb #0052
+def hit_rates(run:Run # a run with saliency maps
+)->pd.DataFrame: # tidy, as from `bootstrap`
+    "The pointing game on the test films: hottest pixels of the maps, and the points that the radiologists named."
+    c, test, path = run.config, _table(run, "test"), run/"masks"/"points.json"
+    points = {"saliency": peaks(SaliencySet.load(run/"saliency"/"test"))} | ({"radiologists": read_json(path)} if path.exists() else {})
+    tables = {m: hit_rate(p, _masks(run, "experts"), test.id, _tasks(run)) for m, p in points.items()}
+    return bootstrap(tables, dict(zip(test.id, test.patient)), c.bootstraps, c.seed, mean="hit rate")
+
+# %% ../nbs/13_pipeline.ipynb #0053
 @stage
 def scores(run):
     "IoU tables, bootstrap intervals, the results table"
@@ -343,12 +371,14 @@ def scores(run):
         results[convention], films[convention] = bootstrap(tables, patients, c.bootstraps, c.seed), pd.concat(tables, names=["method"])
         for a, b in [(a, b) for a, b in PAIRS if a in tables and b in tables]:
             pairs[convention, f"{a} - {b}"] = compare(tables[a], tables[b], patients, n=c.bootstraps, seed=c.seed).rename_axis("task")
+    with atomic_path(run/"hits.csv") as p: hit_rates(run).to_csv(p, index=False)
     for name, parts in (("results", results), ("results_films", films), ("comparisons", pairs)):
+        if not parts: continue # one method alone has nobody to be compared with
         keys = ["convention", "pair"] if name == "comparisons" else ["convention"]
         table = pd.concat(parts, names=keys).reset_index().drop(columns="level_1", errors="ignore")
         with atomic_path(run/f"{name}.csv") as p: table.to_csv(p, index=False)
 
-# %% ../nbs/13_pipeline.ipynb #0054
+# %% ../nbs/13_pipeline.ipynb #0056
 def results(run, # a scored run, or its folder
     convention:str="chexseg", # one of `CONVENTIONS`
 )->pd.DataFrame: # tidy: method, task, mean, low, high, films
@@ -359,13 +389,13 @@ def results(run, # a scored run, or its folder
     t = pd.read_csv(run/"results.csv")
     return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
 
-# %% ../nbs/13_pipeline.ipynb #0056
+# %% ../nbs/13_pipeline.ipynb #0058
 _LABELS = {m: v.label for m, v in METHODS.items()}
 
-# %% ../nbs/13_pipeline.ipynb #0057
+# %% ../nbs/13_pipeline.ipynb #0059
 PAPER = pd.Series({"on full": .097, "on weak": .731, "gap closed": .572}, name="CheXseg in the paper")
 
-# %% ../nbs/13_pipeline.ipynb #0059
+# %% ../nbs/13_pipeline.ipynb #0061
 def gains(run, # a scored run, or its folder
     convention:str="chexseg", # one of `CONVENTIONS`
 )->pd.DataFrame: # one row a semi-supervised method: relative gains and the share of the gap, then the paper's
@@ -377,7 +407,7 @@ def gains(run, # a scored run, or its folder
                 "gap closed": gap_reduction(weak, best[m], best.get("radiologists", np.nan))}
     return pd.DataFrame({**{m: row(m) for m in METHODS if m in best and METHODS[m].recipe == "chexseg"}, PAPER.name: PAPER}).T
 
-# %% ../nbs/13_pipeline.ipynb #0060
+# %% ../nbs/13_pipeline.ipynb #0062
 def results_text(run # a scored run, or its folder
 )->str: # for a terminal
     "The results table of a run, and the paper's three figures."
@@ -385,7 +415,7 @@ def results_text(run # a scored run, or its folder
     def text(t): return t.rename(index=_LABELS).rename_axis(index=None).to_string(na_rep="-", float_format="{:+.1%}".format)
     return f"{text(wide)}\n\n{text(gains(run))}"
 
-# %% ../nbs/13_pipeline.ipynb #0063
+# %% ../nbs/13_pipeline.ipynb #0065
 def example_ids(
     truth:MaskSet, # the experts' masks
     ids, # films to choose from
@@ -399,7 +429,7 @@ def example_ids(
         out.append(best); seen |= pos.pop(best)
     return out
 
-# %% ../nbs/13_pipeline.ipynb #0065
+# %% ../nbs/13_pipeline.ipynb #0067
 def draw_examples(
     run:Run, # a run with predictions
     n:int=4, # films
@@ -411,7 +441,7 @@ def draw_examples(
     films = [read_film(test.path[i]) for i in ids]
     return show_grid(films, {name: [s.get(i, f.shape) for i, f in zip(ids, films)] for name, s in sets.items()}, tasks)
 
-# %% ../nbs/13_pipeline.ipynb #0066
+# %% ../nbs/13_pipeline.ipynb #0068
 def draw_saliency(
     run:Run, # a run with saliency maps
     n:int=10, # tasks
@@ -431,28 +461,46 @@ def draw_saliency(
     fig.tight_layout(pad=.3)
     return fig
 
-# %% ../nbs/13_pipeline.ipynb #0067
+# %% ../nbs/13_pipeline.ipynb #0069
+def draw_irnet(
+    run:Run, # a run with an IRNet
+    n:int=3, # validation films
+): # a figure: a row a film; map, edges, walked map
+    "What the walk makes of a few maps, each film's largest finding, with the experts' outlines."
+    tasks, table, truth, net = _tasks(run), _table(run, "valid"), _masks(run, "experts"), load_irnet(run/"irnet")
+    ids = example_ids(truth, list(table.id), n); rows = table.set_index("id").loc[ids].reset_index()
+    sal = SaliencySet.load(run/"saliency"/"valid").subset(ids); walked = walk_maps(net, rows, sal)
+    fig, axs = plt.subplots(len(ids), 3, figsize=(6, 2.1*len(ids)), squeeze=False)
+    for row, i, path, edges in zip(axs, ids, rows.path, film_edges(net, rows)):
+        j = int(np.argmax(truth.area(i))); film, true = read_film(path), truth[i][j]
+        for ax, maps, title in ((row[0], sal, tasks[j]), (row[2], walked, "after the walk")): show_map(film, maps.upsample(i, film.shape)[j], ax, title, true)
+        row[1].imshow(edges, cmap="gray_r", vmin=0, vmax=1); row[1].set_title("edges"); row[1].axis("off")
+    fig.tight_layout(pad=.3)
+    return fig
+
+# %% ../nbs/13_pipeline.ipynb #0070
 def draw_figures(run:Run # a scored run
 )->dict: # name -> file
     "Draw the figures of the report into `figures/`."
     made = dict(results=show_intervals(results(run)).figure, examples=draw_examples(run), saliency=draw_saliency(run))
+    if (run/"irnet.json").exists(): made["irnet"] = draw_irnet(run)
     for name, fig in made.items():
         with atomic_path(run/"figures"/f"{name}.png") as p: fig.savefig(p, dpi=130, bbox_inches="tight")
         plt.close(fig)
     return {name: run/"figures"/f"{name}.png" for name in made}
 
-# %% ../nbs/13_pipeline.ipynb #0068
+# %% ../nbs/13_pipeline.ipynb #0071
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:1020px;margin:2em auto;padding:0 1em;color:#222}
 h1{margin-bottom:0} .sub{color:#666;margin-top:0} img{max-width:100%;display:block;margin:1em 0}
 .wide{overflow-x:auto} table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums} th,td{padding:.25em .6em;text-align:right;
 border-bottom:1px solid #ddd} th:first-child,td:first-child{text-align:left} .note{background:#fff6e0;padding:.6em 1em;border-left:4px solid #e0a800}
 details{margin:1em 0} pre{font-size:12px;overflow-x:auto;background:#f6f6f6;padding:1em}"""
 
-# %% ../nbs/13_pipeline.ipynb #0069
+# %% ../nbs/13_pipeline.ipynb #0072
 def _html_table(df, digits="{:.3f}"): return f'<div class="wide">{df.to_html(border=0, na_rep="-", float_format=digits.format)}</div>'
 def _picture(path, alt): return f'<img alt="{html.escape(alt)}" src="{png_uri(path)}">'
 
-# %% ../nbs/13_pipeline.ipynb #0070
+# %% ../nbs/13_pipeline.ipynb #0073
 def report_html(
     run:Run, # a scored run
     figures:dict, # name -> PNG file
@@ -460,6 +508,7 @@ def report_html(
     "The report of a run as one HTML page, pictures included."
     c, n, wide = run.config, _table(run).role.value_counts(), results_table(results(run)).rename(index=_LABELS).rename_axis(None).T
     auroc, quality = (pd.read_csv(run/f"{name}.csv", index_col="task") for name in ("auroc", "pseudomask_quality"))
+    walk = f"<p>Before and after IRNet, on validation films:</p>{_picture(figures['irnet'], 'maps, edges and walked maps')}" if "irnet" in figures else ""
     return f"""<!doctype html><html lang=en><meta charset=utf-8><title>chexseg report</title><style>{_STYLE}</style><body>
 <h1>chexseg</h1>
 <p class=sub>{html.escape(c.data or "phantom")} &middot; seed {c.seed} &middot; {n.weak} weakly labelled, {n.expert} expert, {n.valid} validation
@@ -475,22 +524,25 @@ and {n.test} test films &middot; {c.side} px</p>
 <h2>Where the classifier looked</h2>
 <p>For each task its most certain true positive; the experts' outline in white.</p>
 {_picture(figures["saliency"], "saliency maps")}
+<p>How often the hottest pixel of a map, and the point that a radiologist named, lies inside the experts' outline:</p>
+{_html_table(results_table(pd.read_csv(run/"hits.csv")).rename_axis(None).T)}
 <h2>The classifier</h2>
 {_html_table(auroc)}
 <h2>The pseudo-masks</h2>
-<p>Mean IoU of thresholded saliency with the experts, on validation.</p>
+<p>Mean IoU of the pseudo-masks with the experts, on validation.</p>
 {_html_table(quality)}
+{walk}
 <details><summary>Manifest</summary><pre>{html.escape((run/"manifest.json").read_text(encoding="utf-8"))}</pre></details>
 </body></html>"""
 
-# %% ../nbs/13_pipeline.ipynb #0071
+# %% ../nbs/13_pipeline.ipynb #0074
 @stage
 def report(run):
     "figures and report.html"
     page = report_html(run, draw_figures(run))
     with atomic_path(run/"report.html") as p: p.write_text(page, encoding="utf-8")
 
-# %% ../nbs/13_pipeline.ipynb #0073
+# %% ../nbs/13_pipeline.ipynb #0076
 def run_pipeline(
     data="", # data folder in CheXpert layout; empty: a phantom is made
     out="runs/demo", # run folder; an unfinished run in it goes on
@@ -502,70 +554,6 @@ def run_pipeline(
     if until is not None: check_name(until, STAGES, "stage")
     if data and not Path(data).is_dir(): raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
     run = Run(out, make_config(preset, data=str(data), **choices))
+    if choices.get("cache"): os.environ["CHEXSEG_CACHE"] = str(choices["cache"])
     STAGES[until or list(STAGES)[-1]](run)
     return run
-
-# %% ../nbs/13_pipeline.ipynb #0075
-def _add_choices(p):
-    for f in fields(RunConfig):
-        if f.name in ("data",): continue
-        kind = type(f.default)
-        opts = dict(nargs="+", type=int if f.name == "films" else str) if kind is tuple else \
-               dict(action=argparse.BooleanOptionalAction) if kind is bool else dict(type=kind)
-        p.add_argument("--" + f.name.replace("_", "-"), default=None, help=f"{f.metadata['help']} (default: {f.default!r})".replace("%", "%%"), **opts)
-
-# %% ../nbs/13_pipeline.ipynb #0076
-def parser()->argparse.ArgumentParser:
-    "The command line of chexseg."
-    p = argparse.ArgumentParser("chexseg", description="Weakly and semi-supervised chest X-ray segmentation. Not for clinical use.")
-    p.add_argument("--version", action="version", version=f"chexseg {__version__}")
-    sub = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    r = sub.add_parser("run", help="films in, scored masks and a report out")
-    r.add_argument("data", nargs="?", default="", help="data folder in CheXpert and CheXlocalize layout (default: a phantom is made)")
-    r.add_argument("--out", default="runs/demo", help="run folder (default: %(default)s)")
-    r.add_argument("--preset", default="small", choices=PRESETS, help="defaults for a laptop, or the paper's (default: %(default)s)")
-    r.add_argument("--until", choices=STAGES, help="last stage to do (default: all)")
-    _add_choices(r)
-    for name, fn in STAGES.items(): sub.add_parser(name, help=f"stage of a run: {fn.__doc__}").add_argument("out", metavar="RUN", help="run folder")
-    q = sub.add_parser("predict", help="segment films with a run's segmenter")
-    q.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG or DICOM")
-    q.add_argument("--model", default="runs/demo", help="run folder, or a segmenter without its suffix (default: %(default)s)")
-    q.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
-    q.add_argument("--out", default="predictions", help="folder for overlays and segmentations.json (default: %(default)s)")
-    f = sub.add_parser("phantom", help="write a phantom data set")
-    f.add_argument("folder")
-    f.add_argument("--films", nargs=3, type=int, default=list(RunConfig().films), metavar=("TRAIN", "VAL", "TEST"))
-    f.add_argument("--side", type=int, default=128)
-    f.add_argument("--seed", type=int, default=0)
-    return p
-
-# %% ../nbs/13_pipeline.ipynb #0077
-def main(argv=None # arguments; those of the command line when None
-)->int: # exit status
-    "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
-    a = vars(parser().parse_args(argv))
-    try: _command(a.pop("command"), a)
-    except ChexsegError as e:
-        print(f"chexseg: {e}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("chexseg: stopped; the same command goes on from the last finished stage.", file=sys.stderr)
-        return 130
-    return 0
-
-# %% ../nbs/13_pipeline.ipynb #0078
-def _command(name, a):
-    if name == "run":
-        run = run_pipeline(**{k: v for k, v in a.items() if v is not None})
-        if run.finished("scores"): print("\n" + results_text(run))
-        if run.finished("report"): print(f"\nReport: {run/'report.html'}")
-    elif name == "predict":
-        model = Path(a["model"])
-        if (model/"config.json").exists(): model = model/"segmenters"/(a["method"] or Run(model).config.methods[-1])
-        done = predict_files(load_segmenter(model), a["files"], a["out"])
-        print(f"{len(done)} film{'s' * (len(done) != 1)} segmented: {a['out']}")
-    elif name == "phantom": print(write_phantom(a["folder"], *a["films"], side=a["side"], seed=a["seed"]))
-    else: STAGES[name](a["out"])
-
-# %% ../nbs/13_pipeline.ipynb #0080
-if __name__ == "__main__" and globals().get("__spec__"): sys.exit(main())

@@ -7,6 +7,8 @@ __all__ = ['min_max', 'otsu_threshold', 'fill_contours', 'otsu_mask', 'threshold
            'iou_curve', 'threshold_scores', 'tune_thresholds', 'as_choice', 'tune_cutoffs']
 
 # %% ../nbs/07_pseudomasks.ipynb #0002
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np, pandas as pd
@@ -97,13 +99,15 @@ def masks_from(
     prob_cutoff=None, # least probability: None, a number, or {task: number}
     labels=None, # image labels (n, tasks), rows as in `sal`: 0 gives an empty mask
     side:int=None, # draw on a letterboxed square of this side; at the film's size when None
+    workers:int=None, # threads; None = one a core
 )->MaskSet: # pseudo-masks of every film
     "Turn saliency maps into masks: threshold, then gates."
     per_task = threshold if isinstance(threshold, dict) else dict.fromkeys(sal.tasks, threshold)
     if missing := [t for t in sal.tasks if t not in per_task]: raise ChexsegError(f"No threshold for {', '.join(missing)}.")
     out, gates = MaskSet(tasks=sal.tasks), gate(sal.probs, prob_cutoff, labels, sal.tasks) & (sal.maxima > 0)
-    for i, ok in zip(progress(sal.ids, "pseudo-masks"), gates):
-        out.add(i, draw_masks(sal, i, {t: per_task[t] for t, g in zip(sal.tasks, ok) if g}, side))
+    def one(i, ok): return MaskSet(tasks=sal.tasks).add(i, draw_masks(sal, i, {t: per_task[t] for t, g in zip(sal.tasks, ok) if g}, side)).masks
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for masks in progress(pool.map(one, sal.ids, gates), "pseudo-masks", len(sal)): out.masks |= masks
     return out
 
 # %% ../nbs/07_pseudomasks.ipynb #0029

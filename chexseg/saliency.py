@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['explained', 'gradcam', 'cam_methods', 'cam_maps', 'stage_cuts', 'stage_layercams', 'fused_maps',
            'integrated_gradients', 'SaliencySet', 'pack_maps', 'concat', 'check_index', 'check_method', 'saliency_maps',
-           'compute_saliency', 'mean_saliency', 'peaks', 'read_map_pickle', 'import_maps']
+           'saliency_shards', 'compute_saliency', 'mean_saliency', 'peaks', 'read_map_pickle', 'import_maps']
 
 # %% ../nbs/06_saliency.ipynb #0002
 import hashlib, io, json, pickle, re
 from collections import OrderedDict
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
@@ -20,7 +21,7 @@ from torch import nn
 
 from .classifier import Films, ThreeWay, autocast, best_device, fingerprint
 from .core import (OBSERVATIONS, TASKS, ChexsegError, atomic_path, check_tasks, observation_of, progress, read_json,
-                          write_json)
+                          wait_for, world, write_json)
 from .data import film_size
 from .masks import letterbox
 
@@ -45,10 +46,11 @@ def gradcam(
     if not (hasattr(model, "features") and isinstance(getattr(model, "head", None), nn.Linear)):
         raise ChexsegError("gradcam needs a model with features and a linear head: use cam_maps for any other.")
     if layer not in ("relu", "norm5"): raise ChexsegError(f"Unknown layer {layer!r}: choose 'relu' or 'norm5'.")
-    with autocast(x.device): A = model.features(x)
-    A = A.float(); logits = model.head(A.mean((2, 3)))
-    if layer == "norm5": A = A * (A > 0).float().mean((2, 3), keepdim=True)
-    return F.relu(F.conv2d(A, explained(model).weight[..., None, None])) / A[0, 0].numel(), logits
+    A = model.features(x)
+    with torch.autocast(x.device.type, enabled=False): # half precision, where one is in it, is for the convolutions
+        A = A.float(); logits = model.head(A.mean((2, 3)))
+        if layer == "norm5": A = A * (A > 0).float().mean((2, 3), keepdim=True)
+        return F.relu(F.conv2d(A, explained(model).weight[..., None, None])) / A[0, 0].numel(), logits
 
 # %% ../nbs/06_saliency.ipynb #0011
 def cam_methods()->dict: # name, lower case -> class
@@ -96,6 +98,7 @@ def cam_maps(
     method:str="GradCAM", # a class of pytorch-grad-cam, by name; "GradCAM++" and "gradcam++" do as well
     layers=None, # modules to look at; the last ReLU of a `Classifier` when None
     outputs=None, # indices of the outputs to explain; all when None
+    only:torch.Tensor=None, # bool (B, n): which pairs to map, the others stay zero; all when None
     **kwargs, # to the method's class, for example `reshape_transform`
 )->tuple: # maps float32 (B, outputs, h, w), not rescaled where the method allows it; logits (B, n)
     "Maps by any method of pytorch-grad-cam, for every pair of film and output."
@@ -106,12 +109,17 @@ def cam_maps(
     model.eval().requires_grad_(True) # ShapleyCAM differentiates twice, through the weights
     with torch.no_grad(): logits = model(x).float()
     cam = _unscaled(_cam_class(method))(model, [model.relu] if layers is None else list(layers), **kwargs)
-    try: maps = [cam(x.clone().requires_grad_(), [ClassifierOutputTarget(j)] * len(x)) for j in
-                 (range(logits.shape[1]) if outputs is None else outputs)]
+    outputs, wanted = list(range(logits.shape[1]) if outputs is None else outputs), torch.ones_like(logits, dtype=torch.bool) if only is None else only
+    def one(j, rows): return torch.from_numpy(cam(x[rows].clone().requires_grad_(), [ClassifierOutputTarget(j)] * len(rows))).float()
+    try:
+        found = {k: (rows, one(j, rows)) for k, j in enumerate(outputs) if len(rows := wanted[:, j].nonzero()[:, 0])}
+        size = (next(iter(found.values()))[1] if found else one(outputs[0], torch.tensor([0]))).shape[1:]
     finally:
         _release(cam)
         for p, needs, grad in before: p.requires_grad_(needs).grad = grad
-    return torch.from_numpy(np.stack(maps, 1)).float(), logits
+    maps = torch.zeros(len(x), len(outputs), *size)
+    for k, (rows, m) in found.items(): maps[rows.cpu(), k] = m
+    return maps, logits
 
 # %% ../nbs/06_saliency.ipynb #0027
 def stage_cuts(model:nn.Module, # a `Classifier`
@@ -146,7 +154,8 @@ def fused_maps(
 )->tuple: # maps (B, tasks, H, W) with Grad-CAM's maxima, zero where not asked for; logits (B, tasks)
     "The mean of Grad-CAM and of LayerCAM at every stage, each divided by its maximum."
     def unit(m): return m / m.amax((1, 2), keepdim=True).clamp(min=1e-30)
-    (coarse, logits), cut = gradcam(model, x), stage_cuts(model)[0]
+    with autocast(x.device): coarse, logits = gradcam(model, x)
+    cut = stage_cuts(model)[0]
     with torch.no_grad(): size = model.trunk[:cut](model.norm(x[:1])).shape[2:]
     out = coarse.new_zeros(*logits.shape, *size)
     film, task = (torch.ones_like(logits) if only is None else only).nonzero(as_tuple=True)
@@ -329,8 +338,9 @@ def saliency_maps(
     "Raw maps of a batch by any method, the fast way where there is one."
     if method == "gradcam+layercam": return fused_maps(model, x, only)
     if method == "integratedgradients": return integrated_gradients(model, x, only)
-    maps, logits = gradcam(model, x) if method == "gradcam" else cam_maps(model, x, method)
-    return maps if only is None else maps * only[..., None, None], logits
+    with autocast(x.device) if method == "gradcam" else nullcontext(): # the others go through gradients, in full precision
+        maps, logits = gradcam(model, x) if method == "gradcam" else cam_maps(model, x, method, only=only)
+    return maps if only is None else maps * only[..., None, None].to(maps.device), logits
 
 # %% ../nbs/06_saliency.ipynb #0058
 def _saliency_of(model, table, only, side, bs, method, workers, tasks, desc)->SaliencySet:
@@ -344,6 +354,34 @@ def _saliency_of(model, table, only, side, bs, method, workers, tasks, desc)->Sa
 def _same(*things)->str: return hashlib.sha256(json.dumps(things).encode()).hexdigest()[:16]
 
 # %% ../nbs/06_saliency.ipynb #0060
+def saliency_shards(
+    model:nn.Module, # a `Classifier`
+    table:pd.DataFrame, # study table
+    folder, # where to keep the maps; nowhere when None
+    side:int=None, # side of the letterboxed film; the model's own when None
+    bs:int=64, # films a batch
+    method:str="gradcam", # as `saliency_maps` takes it
+    shard:int=512, # films a file: what is lost, at most, when a run is stopped
+    workers:int=0, # reading processes
+    only:np.ndarray=None, # bool (n, tasks): pairs to map, for example the positive labels; all when None
+): # yields `SaliencySet`s of `shard` films, in the order of the table
+    "Saliency maps of films too many to hold at once; processes share the shards, and a stopped call is continued."
+    if not len(table): raise ChexsegError("There is no film to map: the table is empty.")
+    side, ids, n_out = side or model.config["side"], list(table.id), len(explained(model).weight)
+    tasks = list(model.config.get("tasks") or map(str, range(n_out)))
+    only = np.ones((len(ids), n_out), bool) if only is None else np.asarray(only, bool)
+    about = dict(tasks=tasks, side=side, n=len(ids), shard=shard, method=method, model=fingerprint(model),
+                 films=_same(ids), pairs=_same(np.packbits(only).tolist()))
+    if folder is not None: check_index(folder, about)
+    model.eval().to(best_device()); spans = _spans(len(ids), shard)
+    def one(k, s): return _saliency_of(model, table.iloc[s], only[s], side, bs, method, workers, tasks, f"saliency {k + 1}/{len(spans)}")
+    if folder is None: yield from (one(k, s) for k, s in spans); return
+    rank, n = world()
+    for k, s in spans[rank::n]:
+        if not (path := _shard_path(folder, k)).exists(): _write_shard(path, one(k, s))
+    for k, _ in spans: wait_for(path := _shard_path(folder, k)); yield _read_shard(path, about)
+
+# %% ../nbs/06_saliency.ipynb #0061
 def compute_saliency(
     model:nn.Module, # a `Classifier`
     table:pd.DataFrame, # study table
@@ -351,28 +389,12 @@ def compute_saliency(
     bs:int=64, # films a batch
     method:str="gradcam", # as `saliency_maps` takes it
     folder=None, # where to keep the maps; in memory only when None
-    shard:int=512, # films a file: what is lost, at most, when a run is stopped
-    workers:int=0, # reading processes
-    only:np.ndarray=None, # bool (n, tasks): pairs to map, for example the positive labels; all when None
+    **kwargs, # to `saliency_shards`: shard, workers, only
 )->SaliencySet:
-    "Saliency maps of every film; with a `folder`, shard by shard, and continuing what was begun."
-    if not len(table): raise ChexsegError("There is no film to map: the table is empty.")
-    side, ids, parts, n_out = side or model.config["side"], list(table.id), [], len(explained(model).weight)
-    tasks = list(model.config.get("tasks") or map(str, range(n_out)))
-    only = np.ones((len(ids), n_out), bool) if only is None else np.asarray(only, bool)
-    about = dict(tasks=tasks, side=side, n=len(ids), shard=shard, method=method, model=fingerprint(model),
-                 films=_same(ids), pairs=_same(np.packbits(only).tolist()))
-    if folder is not None: check_index(folder, about)
-    model.eval().to(best_device()); spans = _spans(len(ids), shard)
-    for k, s in spans:
-        path = None if folder is None else _shard_path(folder, k)
-        if path is not None and path.exists(): parts.append(_read_shard(path, about)); continue
-        desc = f"saliency {k + 1}/{len(spans)}"
-        parts.append(_saliency_of(model, table.iloc[s], only[s], side, bs, method, workers, tasks, desc))
-        if path is not None: _write_shard(path, parts[-1])
-    return concat(parts)
+    "Saliency maps of every film in one set; with a `folder`, shard by shard, and continuing what was begun."
+    return concat(list(saliency_shards(model, table, folder, side, bs, method, **kwargs)))
 
-# %% ../nbs/06_saliency.ipynb #0067
+# %% ../nbs/06_saliency.ipynb #0068
 def mean_saliency(sets, # `SaliencySet`s of the same films
 )->SaliencySet: # mean raw maps, mean probabilities
     "The ensemble of several classifiers' maps."
@@ -382,13 +404,13 @@ def mean_saliency(sets, # `SaliencySet`s of the same films
     raw = sum(s.maps.astype(np.float32) * s.maxima[..., None, None] for s in sets) / len(sets)
     return SaliencySet(*pack_maps(raw, a.maps.dtype), np.mean([s.probs for s in sets], 0), a.sizes, a.ids, a.tasks, a.side)
 
-# %% ../nbs/06_saliency.ipynb #0070
+# %% ../nbs/06_saliency.ipynb #0071
 def peaks(sal:SaliencySet)->dict: # {id: {task: [x, y]}}, pixels of the film; maps that are zero everywhere are left out
     "The hottest pixel of each map at the size of the film."
     def xy(m): y, x = np.unravel_index(m.argmax(), m.shape); return [int(x), int(y)]
     return {i: {t: xy(m) for t, m, top in zip(sal.tasks, sal.upsample(i), sal.maxima[sal.row(i)]) if top > 0} for i in sal.ids}
 
-# %% ../nbs/06_saliency.ipynb #0073
+# %% ../nbs/06_saliency.ipynb #0074
 def _admitted():
     def tensor(*args): return torch._utils._rebuild_tensor_v2(*args)
     def storage(data): return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
@@ -404,7 +426,7 @@ class _TensorsOnly(pickle.Unpickler):
         if (full := f"{module}.{name}") in self.admitted: return self.admitted[full]
         raise ChexsegError(f"it asks for {full}, which is neither a tensor nor a plain container")
 
-# %% ../nbs/06_saliency.ipynb #0074
+# %% ../nbs/06_saliency.ipynb #0075
 def read_map_pickle(path # a file such as ID_TASK_map.pkl
 )->dict: # "map" (1, 1, h, w), "prob", "task", "gt", "cxr_img", "cxr_dims" (w, h)
     "Read a published map without running what a pickle may hide."
@@ -417,7 +439,7 @@ def read_map_pickle(path # a file such as ID_TASK_map.pkl
         raise ChexsegError(f"{path} holds no saliency map: expected a dict with map, prob and cxr_dims.")
     return out
 
-# %% ../nbs/06_saliency.ipynb #0077
+# %% ../nbs/06_saliency.ipynb #0078
 def import_maps(
     folder, # with files ID_TASK_map.pkl
     tasks=TASKS, # those wanted, in order

@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['DECODERS', 'GRID', 'TensorMultiMask', 'TensorFilm', 'MaskFilms', 'mask_loader', 'augment_masks', 'AugmentMasks',
-           'LightUnet', 'SmpNet', 'Segmenter', 'build_segmenter', 'dice_loss', 'DiceBCE', 'ious', 'MeanIoU',
-           'film_scores', 'mask_probs', 'threshold_curve', 'tune_cuts']
+           'LightUnet', 'check_decoder', 'SmpNet', 'Segmenter', 'build_segmenter', 'dice_loss', 'DiceBCE', 'ious',
+           'MeanIoU', 'film_scores', 'mask_probs', 'threshold_curve', 'tune_cuts']
 
 # %% ../nbs/09_segmentation.ipynb #0002
 import copy
+from importlib.util import find_spec
 
 import fastai.vision.data # teaches fastai to show images
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastai.callback.core import Callback
-from fastai.data.core import DataLoaders, TfmdDL
+from fastai.data.core import TfmdDL
 from fastai.learner import Metric
 from fastai.torch_core import TensorBase, TensorImageBW
 from fastai.vision.models.unet import DynamicUnet
@@ -22,7 +23,6 @@ from torch import nn
 
 from .classifier import *
 from .core import *
-from .masks import MaskSet
 from .show import color_of
 
 # %% ../nbs/09_segmentation.ipynb #0007
@@ -56,7 +56,7 @@ def mask_loader(
     **kwargs, # to fastai's `TfmdDL`
 )->TfmdDL: # batches of `TensorFilm` and `TensorMultiMask`
     "Batches of films and masks, for training or for showing."
-    return TfmdDL(films, bs=bs, num_workers=workers, device=device or best_device(), **kwargs)
+    return TfmdDL(films, bs=share(bs), num_workers=workers, device=device or best_device(), **kwargs)
 
 # %% ../nbs/09_segmentation.ipynb #0015
 def augment_masks(
@@ -79,7 +79,7 @@ class AugmentMasks(Callback):
     run_valid = False
     def before_batch(self):
         x, y = (t.as_subclass(torch.Tensor) for t in (self.x, self.y))
-        x, y = augment_masks(x, y, x.shape[-1] // getattr(self.model, "coarse", 1))
+        x, y = augment_masks(x, y, x.shape[-1] // getattr(bare(self.model), "coarse", 1))
         self.learn.xb, self.learn.yb = (x,), (y,)
 
 # %% ../nbs/09_segmentation.ipynb #0020
@@ -108,6 +108,15 @@ class LightUnet(nn.Module):
         return self.head(x)
 
 # %% ../nbs/09_segmentation.ipynb #0024
+DECODERS = {"light": "a narrow U-Net", "dynamic": "fastai's U-Net", "fpn": "a feature pyramid", "deeplabv3plus": "DeepLabV3+"}
+
+def check_decoder(name:str # one of `DECODERS`, or nothing for the usual one
+):
+    "Refuse an unknown decoder, and one whose package is missing."
+    if name and check_name(name, DECODERS, "decoder") in ("fpn", "deeplabv3plus") and not find_spec("segmentation_models_pytorch"):
+        raise ChexsegError(f"The decoder {name!r} needs segmentation_models_pytorch: pip install 'chexseg[smp]'.")
+
+# %% ../nbs/09_segmentation.ipynb #0025
 class SmpNet(nn.Module):
     "A decoder of segmentation_models_pytorch over a trunk; it answers at the size that the decoder reaches."
     def __init__(self,
@@ -117,8 +126,8 @@ class SmpNet(nn.Module):
         channels:int=1, # of the input
     ):
         super().__init__()
-        try: from segmentation_models_pytorch.decoders import deeplabv3, fpn
-        except ImportError: raise ChexsegError(f"The decoder {decoder!r} needs segmentation_models_pytorch: pip install 'chexseg[smp]'.") from None
+        check_decoder(decoder)
+        from segmentation_models_pytorch.decoders import deeplabv3, fpn
         layers = unroll(trunk)
         if decoder == "deeplabv3plus": keep_last_size(layers, dilate=True)
         self.layers = nn.ModuleList(layers).eval(); n = [f.shape[1] for f in self.seen(torch.zeros(1, channels, 64, 64))]
@@ -130,7 +139,7 @@ class SmpNet(nn.Module):
     def seen(self, x): last, kept = run_trunk(self.layers, x); return [x, *kept, last]
     def forward(self, x): return self.head(self.decoder(self.seen(x)))
 
-# %% ../nbs/09_segmentation.ipynb #0026
+# %% ../nbs/09_segmentation.ipynb #0027
 class Segmenter(nn.Module):
     "Films (B, 1, side, side) in [0, 1] -> logits (B, tasks, side, side); in training, sides may be `coarse` times smaller."
     def __init__(self, norm, net, config):
@@ -141,7 +150,7 @@ class Segmenter(nn.Module):
         z = self.net(self.norm(x.as_subclass(torch.Tensor))).as_subclass(torch.Tensor)
         return z if self.training or z.shape[-1] == x.shape[-1] else F.interpolate(z, x.shape[-2:], mode="bilinear")
 
-# %% ../nbs/09_segmentation.ipynb #0027
+# %% ../nbs/09_segmentation.ipynb #0028
 def _encoder(name, weights)->Classifier: # whose `trunk` and `norm` the segmenter takes over
     "A classifier that holds the weights asked for."
     if weights is None or weights == "imagenet": return build_classifier(name, 1, weights == "imagenet")
@@ -151,9 +160,7 @@ def _encoder(name, weights)->Classifier: # whose `trunk` and `norm` the segmente
                            "name the same one.")
     return copy.deepcopy(model).cpu()
 
-# %% ../nbs/09_segmentation.ipynb #0028
-DECODERS = {"light": "a narrow U-Net", "dynamic": "fastai's U-Net", "fpn": "a feature pyramid", "deeplabv3plus": "DeepLabV3+"}
-
+# %% ../nbs/09_segmentation.ipynb #0029
 def build_segmenter(
     encoder:str="small", # "small", or a torchvision name: "resnet18", "densenet121", ...
     tasks=TASKS, # what to outline, in this order
@@ -170,7 +177,7 @@ def build_segmenter(
     config = dict(encoder=encoder, decoder=decoder, tasks=tasks, side=side, thresholds={t: .5 for t in tasks}, cutoffs={t: 0. for t in tasks})
     return Segmenter(base.norm, net, config).to(memory_format=torch.channels_last)
 
-# %% ../nbs/09_segmentation.ipynb #0033
+# %% ../nbs/09_segmentation.ipynb #0034
 def dice_loss(
     logits:torch.Tensor, # (B, tasks, h, w)
     masks:torch.Tensor, # (B, tasks, h, w), 0 or 1
@@ -183,7 +190,7 @@ def dice_loss(
     both, sum_ = (wp * y).sum(dims), wp.sum(dims) + wy.sum(dims)
     return (1 - (2 * both + smooth) / (sum_ + smooth)).mean()
 
-# %% ../nbs/09_segmentation.ipynb #0036
+# %% ../nbs/09_segmentation.ipynb #0037
 class DiceBCE(nn.Module):
     "Class-averaged Dice plus binary cross-entropy; masks of uint8, 0 or 1."
     def __init__(self, bce:float=1.): # share of the cross-entropy; 0 is the Dice of the paper
@@ -196,7 +203,7 @@ class DiceBCE(nn.Module):
         total = masks.numel() if weight is None else weight.sum().clamp(min=1)
         return loss + self.bce * F.binary_cross_entropy_with_logits(logits.float(), masks, weight, reduction="sum") / total
 
-# %% ../nbs/09_segmentation.ipynb #0039
+# %% ../nbs/09_segmentation.ipynb #0040
 def ious(
     pred:torch.Tensor, # bool (n, ..., h, w)
     truth:torch.Tensor, # bool (n, ..., h, w)
@@ -205,18 +212,18 @@ def ious(
     both, any_ = (pred & truth).sum((-2, -1)), (pred | truth).sum((-2, -1))
     return both / any_ # 0/0 is NaN
 
-# %% ../nbs/09_segmentation.ipynb #0041
+# %% ../nbs/09_segmentation.ipynb #0042
 class MeanIoU(Metric):
     "Mean, over the tasks that the films show, of the mean IoU over films, masks cut at probability 0.5."
     name = "miou"
     def reset(self): self.found, self.shown = [], False
     def accumulate(self, learn):
         truth = learn.y.as_subclass(torch.Tensor) % 2 == 1
-        self.found.append(ious(learn.pred > 0, truth).cpu()); self.shown |= truth.any(-1).any(-1).any(0).cpu()
+        self.found.append(learn.to_detach(ious(learn.pred > 0, truth))); self.shown |= learn.to_detach(truth.flatten(2).any(-1).float()).any(0)
     @property
     def value(self): return float(torch.cat(self.found)[:, self.shown].nanmean(0).nanmean())
 
-# %% ../nbs/09_segmentation.ipynb #0043
+# %% ../nbs/09_segmentation.ipynb #0044
 def film_scores(
     probs, # float (..., h, w), tensor or array: probabilities, or logits
     share:float=.01, # of the pixels
@@ -239,7 +246,7 @@ def score(self:Segmenter,
     s[:, at] = (s[:, at] + vote[:, [c["tasks"].index(t) for t in voted]]) / 2
     return s
 
-# %% ../nbs/09_segmentation.ipynb #0045
+# %% ../nbs/09_segmentation.ipynb #0046
 @torch.no_grad()
 def mask_probs(
     model:Segmenter, # a segmenter
@@ -255,10 +262,10 @@ def mask_probs(
         with autocast(device): p = model(x).float().sigmoid(); s = model.score(x, p)
         yield from zip(p.cpu().numpy(), s.cpu().numpy())
 
-# %% ../nbs/09_segmentation.ipynb #0049
+# %% ../nbs/09_segmentation.ipynb #0050
 GRID = np.arange(20) / 20 # 0, 0.05 .. 0.95
 
-# %% ../nbs/09_segmentation.ipynb #0050
+# %% ../nbs/09_segmentation.ipynb #0051
 def threshold_curve(
     probs, # float (n, h, w), one task
     truth, # (n, h, w), 0 or 1
@@ -268,7 +275,7 @@ def threshold_curve(
     probs, truth = torch.as_tensor(np.asarray(probs)), torch.as_tensor(np.asarray(truth)) > 0
     return np.array([ious(probs > t, truth).nanmean().item() for t in grid])
 
-# %% ../nbs/09_segmentation.ipynb #0053
+# %% ../nbs/09_segmentation.ipynb #0054
 def tune_cuts(
     probs, # float (n, tasks, h, w), of validation films
     truth, # (n, tasks, h, w), the experts' masks

@@ -12,7 +12,7 @@ import argparse, sys, time, warnings
 import numpy as np
 import pandas as pd
 
-from .classifier import load_classifier, save_checkpoint
+from .classifier import checkpoints, load_classifier, save_checkpoint
 from .core import *
 from .data import UNCERTAIN, stratified_experts
 from .evaluation import bootstrap, hit_rate, iou_table, miou
@@ -39,7 +39,7 @@ def study_scores(
     c, tasks, truth, rows = run.config, _tasks(run), _masks(run, "experts"), {r: _table(run, r) for r in ("expert", "weak", "valid", "test")}
     rows["expert"] = _first(rows["expert"], experts, lambda t, n: stratified_experts(list(t.id), truth, n, c.seed))
     rows["weak"] = _first(rows["weak"], weak, lambda t, n: rng(c.seed, "subset").permutation(t.id)[:n])
-    given = dict(side=c.side, encoder=c.encoder, encoder_weights=run/"classifier", steps=c.steps, bs=c.seg_bs, lr=c.seg_lr, seed=c.seed,
+    given = dict(side=c.side, encoder=c.encoder, decoder=c.decoder or None, encoder_weights=run/"classifier", steps=c.steps, bs=c.seg_bs, lr=c.seg_lr, seed=c.seed,
                  uncertain=c.uncertain, blank=c.blank, workers=_workers(c)) | choices
     model = fit_segmenter(recipe, (rows["expert"], truth), (rows["weak"], _masks(run, "pseudo")), (rows["valid"], truth), tasks, **given).model
     table = iou_table(predict_masks(model, rows["test"]), truth, rows["test"].id, tasks=tasks)
@@ -55,11 +55,11 @@ def _first(table, n, draw):
 def learning_curves(
     run:Run, # a run with pseudo-masks
     experts=(12, 24, 48), # numbers of expert films, at all pseudo-labelled films
-    weak=(100, 500, 2000), # numbers of pseudo-labelled films, at all expert films
+    weak=(100, 500, 2000), # numbers of pseudo-labelled films, at the smallest number of expert films
 )->pd.DataFrame: # tidy: axis, films, method, mean, low, high of the mIoU
     "mIoU against the number of expert masks and of pseudo-labelled films."
     todo = [("experts", n, m, dict(experts=n)) for n in experts for m in ("full", "chexseg")]
-    todo += [("weak", n, m, dict(weak=n)) for n in weak for m in ("weak", "chexseg")]
+    todo += [("weak", n, m, dict(weak=n, experts=min(experts))) for n in weak for m in ("weak", "chexseg")]
     patients, rows = _table(run, "test").set_index("id").patient.to_dict(), []
     for axis, n, m, part in todo:
         table = study_scores(run, f"curve-{axis}-{n}-{m}", m, **part)
@@ -137,7 +137,7 @@ def policy_table(
     for policy in policies:
         path = run/"studies"/f"policy-{policy}.csv"
         if not path.exists():
-            with atomic_path(path) as p: auroc_on_test(run, fit_run_classifier(run, uncertain=policy)).to_csv(p, index=False)
+            with atomic_path(path) as p: auroc_on_test(run, fit_run_classifier(run, uncertain=policy).model).to_csv(p, index=False)
         out[policy] = pd.read_csv(path).set_index("task").auroc
     out = pd.DataFrame(out); out.loc["mean"] = out.mean()
     with atomic_path(run/"studies"/"policies.csv") as p: out.to_csv(p, index_label="task")
@@ -146,17 +146,23 @@ def policy_table(
 # %% ../nbs/15_studies.ipynb #0024
 def ensemble_table(
     run:Run, # a run with pseudo-masks
-    seeds:int=3, # classifiers, of seeds that follow the run's
-)->pd.DataFrame: # one row a member, then "ensemble": mean AUROC on test, mIoU of pseudo-masks on validation, both
+    seeds:int=3, # trainings, of seeds that follow the run's
+    epochs:int=3, # best epochs of the first training
+)->pd.DataFrame: # `kind`, `model`; one row a member, then "ensemble": mean AUROC on test, mIoU of pseudo-masks on validation, both
     "Several classifiers and their mean: do films rank better, and do maps find more?"
-    c, truth, valid, members = run.config, _masks(run, "experts"), _table(run, "valid"), []
+    c, truth, valid = run.config, _masks(run, "experts"), _table(run, "valid")
+    def path(k, e): return run/"studies"/f"member-{k}-{e}"
     for k in range(seeds):
-        path = run/"studies"/f"member-{k}"
-        if not path.with_suffix(".json").exists(): save_checkpoint(path, fit_run_classifier(run, seed=c.seed + 1000*(k + 1)))
-        members.append(load_classifier(path))
-    maps = [compute_saliency(m, valid, method=c.method) for m in members]
-    def row(name, model, sal): return dict(model=name, auroc=auroc_on_test(run, model).auroc.mean(), mIoU=tune_thresholds(sal, truth).mIoU.mean())
-    out = pd.DataFrame([*(row(f"member {k + 1}", m, s) for k, (m, s) in enumerate(zip(members, maps))), row("ensemble", members, mean_saliency(maps))])
+        n = epochs if k == 0 else 1
+        if path(k, n - 1).with_suffix(".json").exists(): continue
+        learn = fit_run_classifier(run, seed=c.seed + 1000*(k + 1), keep=n)
+        for e, model in enumerate(checkpoints(learn)): save_checkpoint(path(k, e), model)
+    def rows(kind, names, members):
+        maps = [compute_saliency(m, valid, method=c.method) for m in members]
+        for name, m, sal in zip([*names, "ensemble"], [*members, members], [*maps, mean_saliency(maps)]):
+            yield dict(kind=kind, model=name, auroc=auroc_on_test(run, m).auroc.mean(), mIoU=tune_thresholds(sal, truth).mIoU.mean())
+    kinds = [("seeds", [(f"training {k + 1}", (k, 0)) for k in range(seeds)]), ("epochs", [(f"epoch ranked {e + 1}", (0, e)) for e in range(min(epochs, c.epochs))])]
+    out = pd.DataFrame([r for kind, m in kinds for r in rows(kind, [n for n, _ in m], [load_classifier(path(*at)) for _, at in m])])
     with atomic_path(run/"studies"/"ensemble.csv") as p: out.to_csv(p, index=False)
     return out
 
@@ -174,7 +180,7 @@ def main(argv=None # arguments; those of the command line when None
     add("ablation", "architecture x initial weights x supervision", decoders=tuple(DECODERS), weights=("random", "classifier"), recipes=("weak", "full", "chexseg"))
     add("zoo", "saliency methods", methods=tuple(ZOO), films=None)
     add("policies", "policies for uncertain labels", policies=tuple(UNCERTAIN))
-    add("ensemble", "several classifiers", seeds=3)
+    add("ensemble", "several classifiers: trainings, and epochs of one training", seeds=3, epochs=3)
     a = vars(p.parse_args(argv)); name = a.pop("study")
     try:
         run = Run(a.pop("run")); (saliency if name in ("zoo", "policies", "ensemble") else pseudomasks)(run)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RECIPES', 'Recipe', 'get_recipe', 'certainty', 'PseudoFilms', 'image_labels', 'CertaintyLoss', 'Trust', 'rounds',
            'draws', 'check_source', 'source', 'mixed_loaders', 'tuned', 'train_segmenter', 'fit_segmenter', 'add_gate',
-           'DistillLoss', 'Teach', 'fit_student']
+           'soft_dice_loss', 'DistillLoss', 'Teach', 'fit_student']
 
 # %% ../nbs/10_supervision.ipynb #0002
 import copy, itertools, warnings
@@ -21,7 +21,7 @@ from torch import nn
 from .classifier import *
 from .core import *
 from .data import film_size, labels
-from .masks import MaskSet, check_sizes
+from .masks import check_sizes
 from .segmentation import *
 
 # %% ../nbs/10_supervision.ipynb #0005
@@ -209,7 +209,7 @@ def train_segmenter(
     "Train, choose the checkpoint, tune."
     keep = [KeepBest("miou")] * (check_name(checkpoint, ["last", "best"], "checkpoint") == "best")
     learn = film_learner(dls, model, loss, [*cbs, *keep], "segmenter", metrics=MeanIoU())
-    learn.fit_one_cycle(epochs, lr, wd=.01)
+    with together(learn): learn.fit_one_cycle(epochs, lr, wd=.01)
     model.config["thresholds"], model.config["cutoffs"], _ = tuned(model, dls.valid.dataset, model.config["tasks"], train)
     return learn
 
@@ -265,15 +265,25 @@ def add_gate(
     return model
 
 # %% ../nbs/10_supervision.ipynb #0054
-class DistillLoss(nn.Module):
-    "Cross-entropy with the teacher's softened probabilities (float logits), times T² as Hinton has it; plain `DiceBCE` on masks (integers)."
-    def __init__(self, temperature:float=2.): super().__init__(); self.temperature, self.masks = temperature, DiceBCE()
-    def forward(self, logits, target):
-        if not target.is_floating_point(): return self.masks(logits, target)
-        T = self.temperature
-        return T**2 * F.binary_cross_entropy_with_logits(logits.float() / T, (target.float() / T).sigmoid())
+def soft_dice_loss(
+    p:torch.Tensor, # probabilities (B, tasks, h, w)
+    q:torch.Tensor, # what they should be, 0 to 1
+    smooth:float=1., # pixels added to both sides of the fraction
+)->torch.Tensor: # 1 - Dice, averaged over the tasks
+    "Dice of two soft masks (V-Net)."
+    dims = (0, 2, 3)
+    return (1 - (2 * (p * q).sum(dims) + smooth) / ((p * p).sum(dims) + (q * q).sum(dims) + smooth)).mean()
 
 # %% ../nbs/10_supervision.ipynb #0056
+class DistillLoss(nn.Module):
+    "Cross-entropy with the teacher's softened probabilities (float logits), times T² as Hinton has it, plus Dice; plain `DiceBCE` on masks (integers)."
+    def __init__(self, temperature:float=1.): super().__init__(); self.temperature, self.masks = temperature, DiceBCE()
+    def forward(self, logits, target):
+        if not target.is_floating_point(): return self.masks(logits, target)
+        T, z, t = self.temperature, logits.float(), target.float()
+        return T**2 * F.binary_cross_entropy_with_logits(z / T, (t / T).sigmoid()) + soft_dice_loss(z.sigmoid(), t.sigmoid())
+
+# %% ../nbs/10_supervision.ipynb #0058
 class Teach(Callback):
     "Ask the teacher what is on each training batch, after it was moved and lit."
     run_valid = False
@@ -284,14 +294,14 @@ class Teach(Callback):
         with torch.no_grad(): self.learn.yb = (self.teacher.net(self.teacher.norm(x)).as_subclass(torch.Tensor),)
         self.learn.xb = (x,)
 
-# %% ../nbs/10_supervision.ipynb #0057
+# %% ../nbs/10_supervision.ipynb #0059
 def fit_student(
     teacher:Segmenter, # a segmenter that learnt from expert masks; the student is built like it
     table:pd.DataFrame, # study table of films without masks
     valid, # (study table, `MaskSet`): films that thresholds are chosen on
-    temperature:float=2., # divides the logits of both
+    temperature:float=1., # divides the logits of both
     encoder_weights=None, # None, "imagenet", a trained classifier, or the path of one
-    steps:int=300, # training steps
+    steps:int=600, # training steps
     bs:int=16, # films a batch
     lr:float=2e-3, # peak learning rate
     seed:int=0, # of weights, order and augmentation

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from chexseg.phantom import write_phantom
-from chexseg.pipeline import STAGES, main, parser, run_pipeline
+from chexseg.__main__ import main, parser
+from chexseg.pipeline import STAGES, run_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_every_command_has_help(capsys):
 
 
 def test_installed_command_answers():
-    got = subprocess.run([sys.executable, "-m", "chexseg.pipeline", "--version"], capture_output=True, text=True)
+    got = subprocess.run([sys.executable, "-m", "chexseg", "--version"], capture_output=True, text=True)
     assert got.returncode == 0 and got.stdout.startswith("chexseg "), got.stderr
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from chexseg.irnet import affinities, crf_kernel, mean_field, paths, random_walk
+from chexseg.irnet import CRFKernel, affinities, mean_field, paths, random_walk
 
 
 def disc(side=64, seed=0):
@@ -26,7 +26,7 @@ def test_mean_field_is_that_of_pydensecrf():
     d.addPairwiseGaussian(sxy=3, compat=3)
     d.addPairwiseBilateral(sxy=50, srgb=5, rgbim=np.ascontiguousarray(np.repeat(grey[..., None], 3, 2)), compat=10)
     theirs = np.array(d.inference(10))[1].reshape(64, 64)
-    ours = mean_field(crf_kernel(grey, stride=1, shade=5), torch.from_numpy(unary.T.copy()), 10)[:, 1].view(64, 64).numpy()
+    ours = mean_field(CRFKernel(grey, stride=1, shade=5), torch.from_numpy(unary.T.copy()), 10)[:, 1].view(64, 64).numpy()
     assert ((ours > .5) == (theirs > .5)).mean() > .99  # theirs is an approximation on a lattice
     iou = [(m & truth).sum() / (m | truth).sum() for m in (ours > .5, theirs > .5, rough)]
     assert iou[0] >= iou[1] - .005 and iou[0] > iou[2]

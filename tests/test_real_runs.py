@@ -7,7 +7,8 @@ import pytest
 from wingspan import convert
 
 from chexseg.data import open_study
-from chexseg.pipeline import results, run_pipeline
+from chexseg.pipeline import METHODS, results, run_pipeline
+from chexseg.studies import ablation, ensemble_table, learning_curves, saliency_zoo
 
 DATA = Path(os.environ.get("CHEXSEG_TEST_DATA", ""))
 pytestmark = pytest.mark.skipif(not (os.environ.get("CHEXSEG_TEST_DATA") and (DATA/"wingspan").is_dir()),
@@ -28,9 +29,27 @@ def test_wingspan_opens_as_a_study(wingspan):
     assert all(study.experts.positive(r.id)[0] == (r.Cardiomegaly == 1) for r in outlined.itertuples())
 
 
-def test_the_thread_runs_on_wingspan(wingspan, tmp_path):
-    run = run_pipeline(wingspan, out=tmp_path/"run", tasks=["Cardiomegaly"], experts=40, side=64, epochs=2, steps=20, bootstraps=100, workers=1)
+@pytest.fixture(scope="module")
+def run(wingspan, tmp_path_factory):
+    return run_pipeline(wingspan, out=tmp_path_factory.mktemp("run")/"run", preset="table", tasks=["Cardiomegaly"], experts=40, side=64, epochs=2, steps=20, irnet_steps=10,
+                        bootstraps=100, workers=1)
+
+
+def test_the_paper_s_table_on_wingspan(run):
     t = results(run)
-    assert set(t.method) == {"weak", "full", "chexseg", "semi"}  # no second readers, so no radiologists
-    assert t["mean"].between(0, 1).all()
-    assert (run/"report.html").exists()
+    assert set(t.method) == set(METHODS)  # no second readers, so no radiologists
+    assert t["mean"].between(0, 1).all() and (run/"report.html").exists()
+    assert list(pd.read_csv(run/"pseudomask_quality.csv").columns) == ["task", "thresholded", "IRNet"]
+    hits = pd.read_csv(run/"hits.csv")
+    assert set(hits.method) == {"saliency"} and hits["mean"].between(0, 1).all()
+
+
+def test_the_studies_on_wingspan(run):
+    zoo = saliency_zoo(run, ("gradcam", "hirescam", "eigencam"), films=8)
+    assert zoo[["mIoU", "hit_rate"]].stack().between(0, 1).all()
+    assert zoo.loc["gradcam", "hit_rate"] == zoo.loc["hirescam", "hit_rate"]  # the same map where a mean and a linear layer follow the last features
+    assert abs(zoo.loc["gradcam", "mIoU"] - zoo.loc["hirescam", "mIoU"]) < .02
+    curves = learning_curves(run, experts=(20, 40), weak=(50, 100))
+    assert len(curves) == 8 and curves["mean"].between(0, 1).all()
+    assert ensemble_table(run, 2, 1).auroc.between(0, 1).all()
+    assert ablation(run, ("light", "deeplabv3plus"), ("classifier",), ("full",)).full.between(0, 1).all()

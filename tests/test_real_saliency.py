@@ -35,3 +35,29 @@ def test_published_tuning_tables_are_read(maps, published):
     gated = masks_from(maps, thresholds, cutoffs)
     below = np.array([maps.probs[0, j] < cutoffs[t] for j, t in enumerate(maps.tasks)])
     assert (gated.positive(maps.ids[0]) == ~below).all()
+
+def test_analyses_of_the_published_masks(maps, published):
+    "CheXlocalize's questions on its own files, answered from decoded arrays."
+    from chexseg.analysis import FEATURES, feature_regression, pathology_features, percentage_decrease, pixel_scores
+    from chexseg.evaluation import hit_rate, iou_table
+    from chexseg.masks import MaskSet, read_annotations
+    from chexseg.saliency import peaks
+    root = published/"CheXlocalize"
+    truth, pred = (MaskSet.read(root/f"{kind}_segmentations_val.json") for kind in ("gt", "gradcam"))
+    i = maps.ids[0]; t, p = truth[i].astype(bool), pred.select(truth.tasks)[i].astype(bool)
+    scores = pixel_scores(pred, truth.subset([i])).set_index("pathology")
+    for j, task in enumerate(truth.tasks):
+        if not t[j].any(): continue
+        assert np.isclose(scores.loc[task, "recall/sensitivity"], (t[j] & p[j]).sum()/t[j].sum())
+        assert np.isclose(scores.loc[task, "specificity"], (~t[j] & ~p[j]).sum()/(~t[j]).sum())
+    hits = hit_rate(peaks(maps), truth, [i])
+    for j, task in enumerate(truth.tasks):
+        if t[j].any(): x, y = peaks(maps)[i][task]; assert hits.loc[i, task] == t[j][y, x]
+    outlines = read_annotations(root/"gt_annotations_val.json")
+    features = pathology_features(truth, outlines, [i])
+    assert set(features) == set(FEATURES)
+    assert features["num_instances"].loc[0, truth.tasks].tolist() == [len(outlines[i].get(task, [])) for task in truth.tasks]
+    assert np.allclose(features["area_ratio"].loc[0, truth.tasks].astype(float).fillna(0), t.mean((1, 2)))
+    table = iou_table(pred, truth, [i])
+    both = percentage_decrease(table, table)
+    assert (both.pct_diff.dropna() == 0).all()
