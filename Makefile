@@ -32,6 +32,7 @@ demo: .venv/.ready ## the whole method on the phantom, on a CPU: a table and run
 	$(BIN)/chexseg run --out $(DEMO) --seed $(SEED)
 
 bench: .venv/.ready ## what is fast, against whom: benchmarks/results/*.json and chart.png
+	-$(BIN)/python -m pip install --quiet pydensecrf2  # the peer of the CRF; it needs a compiler, and without it that figure stays as it was
 	$(BIN)/python -m benchmarks.all
 
 lab: .venv/.ready ## JupyterLab on the tutorials

@@ -1,4 +1,5 @@
 """Reads everything from settings.ini, the one place where names, versions and requirements are kept."""
+import re
 import shlex
 from configparser import ConfigParser
 from pathlib import Path
@@ -15,7 +16,7 @@ setup(
     name=cfg["lib_name"],
     version=cfg["version"],
     description=cfg["description"],
-    long_description=(here/"README.md").read_text(encoding="utf-8").replace("](nbs/", f"](https://github.com/{cfg['user']}/{cfg['repo']}/raw/main/nbs/"),
+    long_description=re.sub(r"\]\((nbs|benchmarks)/", rf"](https://github.com/{cfg['user']}/{cfg['repo']}/raw/main/\1/", (here/"README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
     keywords=cfg["keywords"],
     author=cfg["author"],

@@ -20,7 +20,7 @@ from fastai.optimizer import SGD
 from torch import nn
 
 from .classifier import (Films, best_device, build_classifier, film_learner, keep_last_size, load_checkpoint, load_classifier, run_trunk,
-                                save_checkpoint, unroll)
+                                save_checkpoint, share, together, unroll)
 from .core import ChexsegError, progress, rng, set_seed
 from .data import read_film
 from .saliency import SaliencySet, pack_maps
@@ -273,12 +273,12 @@ def fit_irnet(
         raise ChexsegError(f"None of the {len(table)} films has a seed: give films with positive labels and maps that are not zero.")
     net = EdgeNet(model, dict(model.config, kind="irnet", irnet_side=side, radius=radius))
     order = rng(seed, "irnet").integers(len(films), size=steps * bs).tolist()
-    train = DataLoader(films, bs=bs, n=len(order), get_idxs=lambda: order)
+    train = DataLoader(films, bs=share(bs), n=len(order), get_idxs=lambda: order)
     def split(m): return [[*m.edges.parameters(), *m.edge.parameters()], [*m.moves.parameters(), *m.move.parameters()]]
     def poly(pos): return [lr * k * (1 - pos)**.9 for k in (1, 10)]
     learn = film_learner(DataLoaders(train, train, device=best_device()), net, PairLoss(radius), [ParamScheduler(dict(lr=poly))], "irnet", splitter=split)
     learn.opt_func = functools.partial(SGD, mom=.9)
-    learn.fit(1, lr, wd=1e-4, cbs=NoValidation())
+    with together(learn): learn.fit(1, lr, wd=1e-4, cbs=NoValidation())
     net.eval()
     return learn
 

@@ -31,7 +31,7 @@ from .phantom import write_phantom
 from .pseudomasks import as_choice, masks_from, tune_thresholds
 from .saliency import SaliencySet, check_method, peaks, saliency_shards
 from .segmentation import check_decoder
-from .show import png_uri, show_grid, show_intervals, show_map
+from .show import png_uri, show_grid, show_intervals, show_map, show_means
 from .supervision import add_gate, fit_segmenter, fit_student
 
 # %% ../nbs/13_pipeline.ipynb #0005
@@ -214,6 +214,7 @@ def prepare(run):
 
 # %% ../nbs/13_pipeline.ipynb #0025
 def _workers(c): return c.workers if c.workers >= 0 else min(8, max(1, (os.cpu_count() or 1) // world()[1]))
+def _readers(c, table): return _workers(c) if len(table) * c.side**2 > 2e8 else 0 # to start them takes longer than to read a few films
 def _tasks(run): return read_json(run/"tasks.json")
 def _table(run, *roles):
     t = pd.read_csv(run/"study.csv", dtype={"id": str, "patient": str})
@@ -268,7 +269,8 @@ def saliency(run):
     c, model = run.config, load_classifier(run/"classifier")
     for role in ("weak", "valid", "test"):
         only = _labels(run, role) != 0 if role == "weak" and c.gate else None
-        for _ in saliency_shards(model, _table(run, role), run/"saliency"/role, c.side, method=c.method, only=only, workers=_workers(c)): pass
+        table = _table(run, role)
+        for _ in saliency_shards(model, table, run/"saliency"/role, c.side, method=c.method, only=only, workers=_readers(c, table)): pass
 
 # %% ../nbs/13_pipeline.ipynb #0037
 def write_pseudomasks(
@@ -299,15 +301,16 @@ def pseudomasks(run):
     write_pseudomasks(run, "pseudo", "thresholded", maps, threshold)
 
 # %% ../nbs/13_pipeline.ipynb #0041
-@stage
+@stage(together=True)
 def irnet(run):
-    "IRNet trained, pseudo-masks of walked maps"
+    "IRNet and its pseudo-masks, where a method asks for them"
     c = run.config
     if not any(METHODS[m].masks == "irnet" for m in c.methods): return
     table, maps, y = _table(run, "weak"), SaliencySet.load(run/"saliency"/"weak"), _labels(run, "weak")
     shown = (y == 1).any(1)
     trunk = "imagenet" if c.irnet_trunk == "imagenet" else run/"classifier"
     net = fit_irnet(trunk, table[shown].reset_index(drop=True), maps, y[shown] == 1, c.side, steps=c.irnet_steps, seed=c.seed).model
+    if world()[0]: return
     save_irnet(run/"irnet", net)
     walked = {r: walk_maps(net, _table(run, r), m) for r, m in (("weak", maps), ("valid", SaliencySet.load(run/"saliency"/"valid")))}
     threshold = as_choice(tune_thresholds(walked["valid"], _masks(run, "experts"))) if c.threshold == "tuned" else .6
@@ -338,8 +341,9 @@ def segmenters(run):
 @stage(together=True)
 def predictions(run):
     "masks of the test films"
+    test = _table(run, "test")
     for method in run.config.methods:
-        write_masks(run/"predictions"/f"{method}.json", load_segmenter(run/"segmenters"/method), _table(run, "test"), workers=_workers(run.config))
+        write_masks(run/"predictions"/f"{method}.json", load_segmenter(run/"segmenters"/method), test, workers=_readers(run.config, test))
 
 # %% ../nbs/13_pipeline.ipynb #0049
 def _answers(run):
@@ -466,15 +470,16 @@ def draw_irnet(
     run:Run, # a run with an IRNet
     n:int=3, # validation films
 ): # a figure: a row a film; map, edges, walked map
-    "What the walk makes of a few maps, each film's largest finding, with the experts' outlines."
+    "What the walk makes of a few maps, each film's largest finding that was not shown yet, with the experts' outlines."
     tasks, table, truth, net = _tasks(run), _table(run, "valid"), _masks(run, "experts"), load_irnet(run/"irnet")
     ids = example_ids(truth, list(table.id), n); rows = table.set_index("id").loc[ids].reset_index()
     sal = SaliencySet.load(run/"saliency"/"valid").subset(ids); walked = walk_maps(net, rows, sal)
-    fig, axs = plt.subplots(len(ids), 3, figsize=(6, 2.1*len(ids)), squeeze=False)
+    (fig, axs), seen = plt.subplots(len(ids), 3, figsize=(6, 2.1*len(ids)), squeeze=False), []
     for row, i, path, edges in zip(axs, ids, rows.path, film_edges(net, rows)):
-        j = int(np.argmax(truth.area(i))); film, true = read_film(path), truth[i][j]
+        j = max((j for j in range(len(tasks)) if truth.positive(i)[j]), key=lambda j: (j not in seen, truth.area(i)[j])); seen.append(j)
+        film, true = read_film(path), truth[i][j]
         for ax, maps, title in ((row[0], sal, tasks[j]), (row[2], walked, "after the walk")): show_map(film, maps.upsample(i, film.shape)[j], ax, title, true)
-        row[1].imshow(edges, cmap="gray_r", vmin=0, vmax=1); row[1].set_title("edges"); row[1].axis("off")
+        row[1].imshow(edges, cmap="gray_r", vmin=0, vmax=1); row[1].set_title("edges", fontsize=8); row[1].axis("off")
     fig.tight_layout(pad=.3)
     return fig
 
@@ -482,7 +487,8 @@ def draw_irnet(
 def draw_figures(run:Run # a scored run
 )->dict: # name -> file
     "Draw the figures of the report into `figures/`."
-    made = dict(results=show_intervals(results(run)).figure, examples=draw_examples(run), saliency=draw_saliency(run))
+    t = results(run); bars = show_intervals(t) if t.method.nunique() <= 5 else show_means(t, labels=_LABELS)
+    made = dict(results=bars.figure, examples=draw_examples(run), saliency=draw_saliency(run))
     if (run/"irnet.json").exists(): made["irnet"] = draw_irnet(run)
     for name, fig in made.items():
         with atomic_path(run/"figures"/f"{name}.png") as p: fig.savefig(p, dpi=130, bbox_inches="tight")
@@ -506,7 +512,7 @@ def report_html(
     figures:dict, # name -> PNG file
 )->str: # one self-contained page
     "The report of a run as one HTML page, pictures included."
-    c, n, wide = run.config, _table(run).role.value_counts(), results_table(results(run)).rename(index=_LABELS).rename_axis(None).T
+    c, n, wide = run.config, _table(run).role.value_counts(), results_table(results(run), "all").rename(index=_LABELS).rename_axis(None).T
     auroc, quality = (pd.read_csv(run/f"{name}.csv", index_col="task") for name in ("auroc", "pseudomask_quality"))
     walk = f"<p>Before and after IRNet, on validation films:</p>{_picture(figures['irnet'], 'maps, edges and walked maps')}" if "irnet" in figures else ""
     return f"""<!doctype html><html lang=en><meta charset=utf-8><title>chexseg report</title><style>{_STYLE}</style><body>
@@ -515,7 +521,8 @@ def report_html(
 and {n.test} test films &middot; {c.side} px</p>
 <p class=note>For research and teaching. Not for clinical use.</p>
 <h2>Results</h2>
-<p>Mean IoU on the test films (the paper's convention: a false alarm and a miss count 0), 95% intervals from {c.bootstraps:,} draws over patients.</p>
+<p>Mean IoU on the test films (the paper's convention: a false alarm and a miss count 0), 95% intervals from {c.bootstraps:,} draws over patients.
+Other conventions, paired differences and single films are in results.csv, comparisons.csv and results_films.csv.</p>
 {_html_table(wide)}
 <p>How much better than full and weak supervision alone, and how much of the gap between weak supervision and radiologists is closed:</p>
 {_html_table(gains(run).rename(index=_LABELS), "{:+.1%}")}{_picture(figures["results"], "mean IoU of each method with its interval")}

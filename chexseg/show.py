@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLORS', 'METHOD_COLORS', 'color_of', 'outline', 'outlines', 'overlay', 'show_film', 'legend_for', 'show_grid',
-           'heat', 'show_map', 'show_curve', 'show_intervals', 'png_uri']
+           'heat', 'show_map', 'show_curve', 'show_intervals', 'show_means', 'png_uri']
 
 # %% ../nbs/04_show.ipynb #0002
 import base64, colorsys, io, zlib
@@ -217,6 +217,20 @@ def show_intervals(
     return ax
 
 # %% ../nbs/04_show.ipynb #0042
+def show_means(
+    scores, # DataFrame: method, task, mean, low, high; the last task is shown
+    ax=None, # where to draw
+    labels:dict=None, # method -> what to call it
+): # the axis
+    "The mean of each method with its interval, one line each."
+    s = scores[scores.task == scores.task.iloc[-1]].iloc[::-1]
+    ax = ax or plt.subplots(figsize=(5.5, .5 + .26*len(s)))[1]
+    ax.errorbar(s["mean"], range(len(s)), xerr=[s["mean"] - s.low, s.high - s["mean"]], fmt="o", color="#0072B2", ms=4, elinewidth=1)
+    ax.set_yticks(range(len(s)), [(labels or {}).get(m, m) for m in s.method]); ax.set_xlim(0); ax.grid(axis="x", color="#DDD", lw=0.5)
+    _tidy(ax, None, xlabel=s.task.iloc[0]); ax.tick_params(labelsize=8)
+    return ax
+
+# %% ../nbs/04_show.ipynb #0045
 def png_uri(
     picture, # a matplotlib figure, uint8 (h, w) or (h, w, 3), or the path of a PNG
     dpi:int=130, # of a figure

@@ -20,6 +20,7 @@ def readme():
     body, resources = MarkdownExporter(config=Config(dict(TagRemovePreprocessor=dict(enabled=True, remove_input_tags={"no-input"})))).from_notebook_node(nb)
     if resources["outputs"]: raise SystemExit("nbs/index.ipynb holds a picture in an output: save it under nbs/images/ and link it.")
     body = re.sub(r"(\]\(|src=\")(images/|tutorials/|\d\d_)", r"\1nbs/\2", body)
+    body = re.sub(r"(\]\(|src=\")\.\./", r"\1", body)
     return "<!-- Written from nbs/index.ipynb by `make readme`: edit that. -->\n\n" + re.sub(r"\n{3,}", "\n\n", body).strip() + "\n"
 
 

@@ -55,7 +55,7 @@ def test_training_is_shared(seen):
 
 
 def test_a_run_in_two_processes(tmp_path):
-    tiny = "--films 40 36 12 --side 64 --epochs 1 --steps 4 --seg-bs 8 --experts 10 --methods full full+gate --bootstraps 50 --workers 0".split()
+    tiny = "--films 40 36 12 --side 64 --epochs 1 --steps 4 --seg-bs 8 --experts 10 --methods full full+gate weak+irnet distilled --irnet-steps 4 --bootstraps 50 --workers 0".split()
     out = launch(2, "-m", "chexseg", "run", "--out", tmp_path/"run", *tiny, cwd=tmp_path)
     assert out.count("fully supervised, gated") == out.count("Report:") == 1  # only the first process talks
     assert (tmp_path/"run/report.html").exists()
