@@ -31,7 +31,7 @@ def loop(sal, truth, grid):
             for j, t in enumerate(TASKS):
                 m = F.interpolate(torch.from_numpy(sal.maps[sal.row(i), j].astype(np.float32))[None, None], SIZE, mode="bilinear", align_corners=False)[0, 0].numpy()
                 m = m - m.min(); m = m/m.max()
-                a, b = m > g, coco.decode(truth.rle(i, t)) > 0
+                a, b = m > np.float32(g), coco.decode(truth.rle(i, t)) > 0
                 out[k, j] += (a & b).sum()/(a | b).sum()/len(sal)
     return out
 

@@ -550,6 +550,12 @@ def report(run):
     with atomic_path(run/"report.html") as p: p.write_text(page, encoding="utf-8")
 
 # %% ../nbs/13_pipeline.ipynb #0076
+def _keep_films(folder):
+    try: Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise ChexsegError(f"{folder} cannot keep films ({e.strerror}): name another folder with --cache.") from None
+    os.environ["CHEXSEG_CACHE"] = str(folder)
+
+# %% ../nbs/13_pipeline.ipynb #0077
 def run_pipeline(
     data="", # data folder in CheXpert layout; empty: a phantom is made
     out="runs/demo", # run folder; an unfinished run in it goes on
@@ -561,6 +567,6 @@ def run_pipeline(
     if until is not None: check_name(until, STAGES, "stage")
     if data and not Path(data).is_dir(): raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
     run = Run(out, make_config(preset, data=str(data), **choices))
-    if choices.get("cache"): os.environ["CHEXSEG_CACHE"] = str(choices["cache"])
+    if choices.get("cache"): _keep_films(choices["cache"])
     STAGES[until or list(STAGES)[-1]](run)
     return run

@@ -7,14 +7,14 @@ __all__ = ['min_max', 'otsu_threshold', 'fill_contours', 'otsu_mask', 'threshold
            'iou_curve', 'threshold_scores', 'tune_thresholds', 'as_choice', 'tune_cutoffs']
 
 # %% ../nbs/07_pseudomasks.ipynb #0002
-import os
+import itertools, os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np, pandas as pd
 
 from .core import ChexsegError, check_tasks, progress
-from .masks import MaskSet, letterbox
+from .masks import MaskSet, decode, letterbox
 from .saliency import SaliencySet
 
 # %% ../nbs/07_pseudomasks.ipynb #0005
@@ -59,7 +59,7 @@ def threshold_mask(
     if threshold == "otsu": return otsu_mask(a)
     if not (isinstance(threshold, (int, float, np.number)) and 0 <= threshold <= 1):
         raise ChexsegError(f"A threshold is 'otsu' or a number from 0 to 1, not {threshold!r}.")
-    return min_max(a) > threshold
+    return min_max(a) > np.float32(threshold)
 
 # %% ../nbs/07_pseudomasks.ipynb #0017
 def gate(
@@ -122,10 +122,14 @@ def iou_curve(
     grid, # thresholds, shares of the range of the map
 )->np.ndarray: # IoU of the mask above each threshold
     "The IoU of every threshold in one pass over the pixels."
-    order = np.argsort(grid); g = np.float32(grid)[order]
-    exceeded = np.searchsorted(g, min_max(a).ravel())
-    drawn, both = (np.bincount(e, minlength=len(g) + 1)[::-1].cumsum()[::-1][1:] for e in (exceeded, exceeded[np.asarray(true, bool).ravel()]))
-    return (both / (drawn + true.sum() - both))[order.argsort()]
+    u, g, true = min_max(a), np.float32(grid), np.asarray(true, bool); drawn, both = np.zeros((2, len(g)), int)
+    for y, x in itertools.product(range(0, u.shape[0], 256), range(0, u.shape[1], 256)):
+        part, there = u[y:y + 256, x:x + 256], true[y:y + 256, x:x + 256]; low, high, n = part.min(), part.max(), np.count_nonzero(there)
+        drawn[g < low] += part.size; both[g < low] += n
+        for k in np.flatnonzero((g >= low) & (g < high)):
+            above = part > g[k]; drawn[k] += np.count_nonzero(above)
+            if n: both[k] += np.count_nonzero(above & there)
+    return both / (drawn + np.count_nonzero(true) - both)
 
 # %% ../nbs/07_pseudomasks.ipynb #0033
 def threshold_scores(
@@ -138,10 +142,10 @@ def threshold_scores(
     scores, named = {t: [] for t in sal.tasks}, [g for g in grid if isinstance(g, str)]
     grid = [*(plain := [g for g in grid if g not in named]), *named]
     for i in progress(sal.ids, "thresholds"):
-        truth = experts.get(i, sal.sizes[sal.row(i)]).astype(bool)
-        if not truth.any(): continue
-        for t, m, true in zip(sal.tasks, sal.upsample(i), truth):
-            if true.any(): scores[t].append([*iou_curve(m, true, plain), *(_iou(threshold_mask(m, g), true) for g in named)])
+        shown = experts.positive(i) if i in experts else []
+        for t in (t for t, there in zip(sal.tasks, shown) if there): # one map at a time: ten of six megapixels would not stay in the processor's memory
+            m, true = sal.upsample(i, tasks=[t])[0], decode(experts.rle(i, t)).view(bool)
+            scores[t].append([*iou_curve(m, true, plain), *(_iou(threshold_mask(m, g), true) for g in named)])
     return pd.DataFrame({t: np.mean(s, 0) if s else [np.nan] * len(grid) for t, s in scores.items()}, index=list(grid))
 
 # %% ../nbs/07_pseudomasks.ipynb #0034

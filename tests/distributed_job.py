@@ -23,7 +23,7 @@ def count(read):
 
 
 def main(folder):
-    folder, (rank, n) = Path(folder), world()
+    folder, rank = Path(folder), world()[0]
     study = open_study(folder.parent/"phantom")
     train, val = study.rows("train"), study.rows("val")
     chexseg.classifier.read_film = count(chexseg.classifier.read_film)

@@ -52,6 +52,8 @@ MISTAKES = {
     "film is missing": (lambda d: next((d/"CheXpert-v1.0/train").rglob("*.jpg")).unlink(), [], "films are missing"),
     "no positive": (lambda d: _edit(d/"CheXpert-v1.0/train.csv", lambda t: t.assign(Edema=0.)), [], "positive for Edema"),
     "policy": (lambda d: None, ["--uncertain", "U-Maybe"], "Unknown choice of uncertain 'U-Maybe'"),
+    "cache": (lambda d: None, ["--cache", "/dev/null/films"], "cannot keep films"),
+    "decoder": (lambda d: None, ["--decoder", "fnp"], "did you mean 'fpn'?"),
     "threshold": (lambda d: None, ["--threshold", "otzu"], "did you mean 'otsu'?"),
     "saliency method": (lambda d: None, ["--method", "gradcan"], "Unknown saliency method 'gradcan'"),
     "segmenters": (lambda d: None, ["--methods", "weakly"], "did you mean 'weak'?"),
@@ -99,3 +101,14 @@ def test_predict_does_what_it_can(films, tmp_path, capsys):
     assert [list(m) for m in made.values()] == [["Enlarged Cardiomediastinum"]]
     assert Image.open(next((tmp_path/"out").glob("*.png"))).size == Image.open(film).size
     assert said(capsys, "predict", film, "--model", tmp_path/"nowhere")[0] == 1
+
+
+def test_films_are_kept_as_squares(films, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHEXSEG_CACHE", "")                        # so that it is as before afterwards
+    tiny = dict(data=films, side=32, epochs=1, experts=12, until="classifier", workers=0)
+    run = run_pipeline(out=tmp_path/"kept", cache=tmp_path/"squares", **tiny)
+    squares = list((tmp_path/"squares").rglob("*.png"))
+    assert len(squares) == len(pd.read_csv(run/"study.csv")) and {Image.open(p).size for p in squares} == {(32, 32)}
+    monkeypatch.setenv("CHEXSEG_CACHE", "")
+    again = run_pipeline(out=tmp_path/"read", **tiny)
+    assert (run/"classifier.safetensors").read_bytes() == (again/"classifier.safetensors").read_bytes()

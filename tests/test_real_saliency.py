@@ -38,7 +38,7 @@ def test_published_tuning_tables_are_read(maps, published):
 
 def test_analyses_of_the_published_masks(maps, published):
     "CheXlocalize's questions on its own files, answered from decoded arrays."
-    from chexseg.analysis import FEATURES, feature_regression, pathology_features, percentage_decrease, pixel_scores
+    from chexseg.analysis import FEATURES, pathology_features, percentage_decrease, pixel_scores
     from chexseg.evaluation import hit_rate, iou_table
     from chexseg.masks import MaskSet, read_annotations
     from chexseg.saliency import peaks
