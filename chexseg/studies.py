@@ -78,8 +78,9 @@ def show_learning_curves(curves:pd.DataFrame # as from `learning_curves`
     _, axs = plt.subplots(1, len(axes), figsize=(3.4*len(axes), 2.3), sharey=True, squeeze=False)
     for ax, (axis, part) in zip(axs[0], curves.groupby("axis", sort=False)):
         lines = {m: tuple(p[["mean", "low", "high"]].to_numpy().T) for m, p in part.groupby("method", sort=False)}
-        show_curve(sorted(part.films.unique()), lines, ax, xlabel=dict(experts="expert masks", weak="pseudo-labelled films")[axis], ylabel="mIoU")
-        ax.set_xscale("log")
+        n = sorted(part.films.unique())
+        show_curve(n, lines, ax, xlabel=dict(experts="expert masks", weak="pseudo-labelled films")[axis], ylabel="mIoU")
+        ax.set_xscale("log"); ax.set_xticks(n, n); ax.minorticks_off(); ax.set_ylim(0)
     return axs[0]
 
 # %% ../nbs/15_studies.ipynb #0014
