@@ -16,6 +16,12 @@ WORDS = dict(saliency="Grad-CAM of ten tasks\npytorch-grad-cam", random_walk="ra
 
 def main():
     failed = [n for n in NAMES if subprocess.run([sys.executable, "-m", f"benchmarks.{n}"]).returncode]
+    chart()
+    if failed: sys.exit(f"These did not run to their end: {', '.join(failed)}.")
+
+
+def chart():
+    "Draw what the results say."
     found = [json.loads((RESULTS/f"{n}.json").read_text()) for n in NAMES if (RESULTS/f"{n}.json").exists()]
     shown = [r for r in found if r["benchmark"] in WORDS]
     fig, ax = plt.subplots(figsize=(6, .5*len(shown) + .6))
@@ -25,7 +31,6 @@ def main():
     ax.set_yticks(range(len(shown)), [WORDS[r["benchmark"]] for r in shown], fontsize=8); ax.invert_yaxis(); ax.set_xscale("log"); ax.axvline(1, color="#888", lw=.8)
     ax.set_xlabel("the peer's cost over ours"); ax.spines[["top", "right"]].set_visible(False); ax.margins(x=.25)
     fig.savefig(RESULTS/"chart.png", dpi=110, bbox_inches="tight")
-    if failed: sys.exit(f"These did not run to their end: {', '.join(failed)}.")
 
 
 if __name__ == "__main__": main()

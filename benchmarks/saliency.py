@@ -15,11 +15,11 @@ def main():
     def forward():
         with torch.no_grad(): return model(x)
     bare, _ = best(forward)
-    difference = float((maps - peers).abs().max()/peers.max())
-    assert difference < 1e-6, difference
+    difference, relative = float((maps - peers).abs().max()), float((maps - peers).abs().max()/peers.max())
+    assert difference < 1e-6 and relative < 1e-5, (difference, relative)   # float32 has some 1e-7 a step, and DenseNet many steps
     table("DenseNet121, 320 px, batch 8, ten tasks, float32", {"pytorch-grad-cam, ten calls": f"{theirs:.2f} s", "chexseg, one pass": f"{ours:.2f} s",
-          "bare forward pass": f"{bare:.2f} s", "largest relative difference": f"{difference:.1e}"})
-    verdict("saliency", theirs, ours, bare, difference=difference)
+          "bare forward pass": f"{bare:.2f} s", "largest difference": f"{difference:.1e}", "the same, over the largest value": f"{relative:.1e}"})
+    verdict("saliency", theirs, ours, bare, difference=difference, relative_difference=relative)
 
 
 if __name__ == "__main__": main()
