@@ -10,11 +10,11 @@ def main():
     torch.manual_seed(0)
     model, x = build_classifier("densenet121", 10).eval(), torch.rand(8, 1, 320, 320)
     with torch.no_grad(): model(x)                                 # warm up
-    ours, (maps, _) = best(lambda: gradcam(model, x))
-    theirs, (peers, _) = best(lambda: cam_maps(model, x, "GradCAM"), 1)
     def forward():
         with torch.no_grad(): return model(x)
-    bare, _ = best(forward)
+    turns = [(best(lambda: gradcam(model, x), 1), best(forward, 1)) for _ in range(8)]   # in turns: a processor's pace changes
+    ours, bare = (min(t[k][0] for t in turns) for k in (0, 1)); maps = turns[-1][0][1][0]
+    theirs, (peers, _) = best(lambda: cam_maps(model, x, "GradCAM"), 1)
     difference, relative = float((maps - peers).abs().max()), float((maps - peers).abs().max()/peers.max())
     assert difference < 1e-6 and relative < 1e-5, (difference, relative)   # float32 has some 1e-7 a step, and DenseNet many steps
     table("DenseNet121, 320 px, batch 8, ten tasks, float32", {"pytorch-grad-cam, ten calls": f"{theirs:.2f} s", "chexseg, one pass": f"{ours:.2f} s",
