@@ -12,9 +12,9 @@ from pathlib import Path
 
 from . import __version__
 from .core import ChexsegError, world
+from .pipeline import METHODS, PRESETS, STAGES, Run, RunConfig, results_text, run_pipeline # first: it silences what fastai says of torch
 from .inference import load_segmenter, predict_files
 from .phantom import write_phantom
-from .pipeline import METHODS, PRESETS, STAGES, Run, RunConfig, results_text, run_pipeline
 
 # %% ../nbs/16_cli.ipynb #0004
 def _add_choices(p):

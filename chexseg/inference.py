@@ -16,7 +16,7 @@ from PIL import Image
 from .classifier import best_device, build_classifier, fingerprint, load_checkpoint, save_checkpoint
 from .core import *
 from .data import film_size, read_film
-from .masks import MaskSet, encode, letterbox
+from .masks import MaskSet, encode, encode_empty, letterbox
 from .segmentation import Segmenter, build_segmenter, mask_probs
 from .show import overlay
 
@@ -51,8 +51,8 @@ def film_masks(
     sure=True, # may the film have the finding at all? one a task
 )->list: # one RLE a task
     "Probabilities over the letterboxed square to masks at film size."
-    box, empty, there = letterbox(size, probs.shape[-1]), np.zeros(size, np.uint8), (probs.max((1, 2)) > thresholds) & sure
-    return [encode(box.undo(p[None])[0] > t if ok else empty) for p, t, ok in zip(probs, thresholds, there)]
+    box, empty, there = letterbox(size, probs.shape[-1]), encode_empty(*size), (probs.max((1, 2)) > thresholds) & sure
+    return [encode(box.undo(p[None])[0] > t) if ok else dict(empty) for p, t, ok in zip(probs, thresholds, there)]
 
 # %% ../nbs/12_inference.ipynb #0013
 def predict_masks(

@@ -156,6 +156,12 @@ def _read_config(path):
 STAGES = {}
 
 # %% ../nbs/13_pipeline.ipynb #0021
+def _keep_films(folder):
+    try: Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise ChexsegError(f"{folder} cannot keep films ({e.strerror}): name another folder with --cache.") from None
+    os.environ["CHEXSEG_CACHE"] = str(folder)
+
+# %% ../nbs/13_pipeline.ipynb #0022
 def stage(
     fn=None, # a function of a `Run` that reads and writes its files
     *, together:bool=False, # do all processes take part?
@@ -168,6 +174,7 @@ def stage(
         run = run if isinstance(run, Run) else Run(run)
         if run.finished(name): return run
         for earlier in before: earlier(run)
+        if run.config.cache: _keep_films(run.config.cache)
         start = time.time()
         if first or together: fn(run)
         if not first: wait_for(run.record(name)); return run
@@ -177,7 +184,7 @@ def stage(
     STAGES[name] = go
     return go
 
-# %% ../nbs/13_pipeline.ipynb #0023
+# %% ../nbs/13_pipeline.ipynb #0024
 def assign_roles(
     study:Study, # an opened data set
     experts:int, # how many expert films
@@ -197,7 +204,7 @@ def assign_roles(
                                f"the {experts} experts.")
     return table.reset_index(drop=True)
 
-# %% ../nbs/13_pipeline.ipynb #0024
+# %% ../nbs/13_pipeline.ipynb #0025
 @stage
 def prepare(run):
     "films, labels and masks, read and checked"
@@ -212,7 +219,7 @@ def prepare(run):
     write_manifest(run, data, table)
     with atomic_path(run/"study.csv") as p: table.to_csv(p, index=False)
 
-# %% ../nbs/13_pipeline.ipynb #0025
+# %% ../nbs/13_pipeline.ipynb #0026
 def _workers(c): return c.workers if c.workers >= 0 else min(8, max(1, (os.cpu_count() or 1) // world()[1]))
 def _readers(c, table): return _workers(c) if len(table) * c.side**2 > 2e8 else 0 # to start them takes longer than to read a few films
 def _tasks(run): return read_json(run/"tasks.json")
@@ -222,7 +229,7 @@ def _table(run, *roles):
 def _masks(run, name): return MaskSet.read(run/"masks"/f"{name}.json", _tasks(run))
 def _labels(run, role): return labels(_table(run, role), _tasks(run), run.config.uncertain, run.config.blank)
 
-# %% ../nbs/13_pipeline.ipynb #0027
+# %% ../nbs/13_pipeline.ipynb #0028
 def write_manifest(
     run:Run, # the run
     data, # data folder
@@ -235,7 +242,7 @@ def write_manifest(
     write_json(run/"manifest.json", dict(config=asdict(run.config), device=str(best_device()), versions=versions(*packages), inputs=inputs,
         films=dict(n=len(table), sha256_of_names_and_sizes=hashlib.sha256(films.encode()).hexdigest())))
 
-# %% ../nbs/13_pipeline.ipynb #0030
+# %% ../nbs/13_pipeline.ipynb #0031
 def fit_run_classifier(
     run:Run, # a prepared run
     **changes, # arguments of `fit_classifier` that depart from the run's choices
@@ -253,7 +260,7 @@ def auroc_on_test(
     test = _table(run, "test")
     return auroc_table(predict_probs(model, test), labels(test, _tasks(run)), _tasks(run))
 
-# %% ../nbs/13_pipeline.ipynb #0031
+# %% ../nbs/13_pipeline.ipynb #0032
 @stage(together=True)
 def classifier(run):
     "multi-label classifier trained, AUROC on test"
@@ -262,7 +269,7 @@ def classifier(run):
     with atomic_path(run/"auroc.csv") as p: auroc_on_test(run, model).to_csv(p, index=False)
     save_checkpoint(run/"classifier", model)
 
-# %% ../nbs/13_pipeline.ipynb #0034
+# %% ../nbs/13_pipeline.ipynb #0035
 @stage(together=True)
 def saliency(run):
     "saliency maps of all films"
@@ -272,7 +279,7 @@ def saliency(run):
         table = _table(run, role)
         for _ in saliency_shards(model, table, run/"saliency"/role, c.side, method=c.method, only=only, workers=_readers(c, table)): pass
 
-# %% ../nbs/13_pipeline.ipynb #0037
+# %% ../nbs/13_pipeline.ipynb #0038
 def write_pseudomasks(
     run:Run, # the run
     name:str, # of the file in masks/
@@ -288,7 +295,7 @@ def write_pseudomasks(
     table = pd.read_csv(path, index_col="task") if path.exists() else pd.DataFrame()
     with atomic_path(path) as p: table.reindex(iou.index).assign(**{title: iou}).to_csv(p, index_label="task")
 
-# %% ../nbs/13_pipeline.ipynb #0038
+# %% ../nbs/13_pipeline.ipynb #0039
 @stage
 def pseudomasks(run):
     "pseudo-masks of the training films"
@@ -300,7 +307,7 @@ def pseudomasks(run):
         threshold = as_choice(tuned)
     write_pseudomasks(run, "pseudo", "thresholded", maps, threshold)
 
-# %% ../nbs/13_pipeline.ipynb #0041
+# %% ../nbs/13_pipeline.ipynb #0042
 @stage(together=True)
 def irnet(run):
     "IRNet and its pseudo-masks, where a method asks for them"
@@ -316,7 +323,7 @@ def irnet(run):
     threshold = as_choice(tune_thresholds(walked["valid"], _masks(run, "experts"))) if c.threshold == "tuned" else .6
     write_pseudomasks(run, "irnet", "IRNet", walked, threshold)
 
-# %% ../nbs/13_pipeline.ipynb #0043
+# %% ../nbs/13_pipeline.ipynb #0044
 @stage(together=True)
 def segmenters(run):
     "one segmenter trained for each method"
@@ -337,7 +344,7 @@ def segmenters(run):
         if world()[0]: wait_for(done)
         else: save_segmenter(path, model)
 
-# %% ../nbs/13_pipeline.ipynb #0046
+# %% ../nbs/13_pipeline.ipynb #0047
 @stage(together=True)
 def predictions(run):
     "masks of the test films"
@@ -345,17 +352,17 @@ def predictions(run):
     for method in run.config.methods:
         write_masks(run/"predictions"/f"{method}.json", load_segmenter(run/"segmenters"/method), test, workers=_readers(run.config, test))
 
-# %% ../nbs/13_pipeline.ipynb #0049
+# %% ../nbs/13_pipeline.ipynb #0050
 def _answers(run):
     "What is scored: the segmenters' masks, and the radiologists' where there are any."
     made = {m: MaskSet.read(run/"predictions"/f"{m}.json", _tasks(run)) for m in run.config.methods}
     return made | ({"radiologists": _masks(run, "radiologists")} if (run/"masks"/"radiologists.json").exists() else {})
 
-# %% ../nbs/13_pipeline.ipynb #0050
+# %% ../nbs/13_pipeline.ipynb #0051
 PAIRS = [("full", "weak"), ("semi", "full"), ("chexseg", "full"), ("semi", "chexseg"), ("semi", "full+gate"), ("distilled", "full"),
          ("weak+irnet", "weak"), ("chexseg+irnet", "chexseg"), ("chexseg+irnet", "full"), ("semi", "chexseg+irnet")]
 
-# %% ../nbs/13_pipeline.ipynb #0052
+# %% ../nbs/13_pipeline.ipynb #0053
 def hit_rates(run:Run # a run with saliency maps
 )->pd.DataFrame: # tidy, as from `bootstrap`
     "The pointing game on the test films: hottest pixels of the maps, and the points that the radiologists named."
@@ -364,7 +371,7 @@ def hit_rates(run:Run # a run with saliency maps
     tables = {m: hit_rate(p, _masks(run, "experts"), test.id, _tasks(run)) for m, p in points.items()}
     return bootstrap(tables, dict(zip(test.id, test.patient)), c.bootstraps, c.seed, mean="hit rate")
 
-# %% ../nbs/13_pipeline.ipynb #0053
+# %% ../nbs/13_pipeline.ipynb #0054
 @stage
 def scores(run):
     "IoU tables, bootstrap intervals, the results table"
@@ -382,7 +389,7 @@ def scores(run):
         table = pd.concat(parts, names=keys).reset_index().drop(columns="level_1", errors="ignore")
         with atomic_path(run/f"{name}.csv") as p: table.to_csv(p, index=False)
 
-# %% ../nbs/13_pipeline.ipynb #0056
+# %% ../nbs/13_pipeline.ipynb #0057
 def results(run, # a scored run, or its folder
     convention:str="chexseg", # one of `CONVENTIONS`
 )->pd.DataFrame: # tidy: method, task, mean, low, high, films
@@ -393,13 +400,13 @@ def results(run, # a scored run, or its folder
     t = pd.read_csv(run/"results.csv")
     return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
 
-# %% ../nbs/13_pipeline.ipynb #0058
+# %% ../nbs/13_pipeline.ipynb #0059
 _LABELS = {m: v.label for m, v in METHODS.items()}
 
-# %% ../nbs/13_pipeline.ipynb #0059
+# %% ../nbs/13_pipeline.ipynb #0060
 PAPER = pd.Series({"on full": .097, "on weak": .731, "gap closed": .572}, name="CheXseg in the paper")
 
-# %% ../nbs/13_pipeline.ipynb #0061
+# %% ../nbs/13_pipeline.ipynb #0062
 def gains(run, # a scored run, or its folder
     convention:str="chexseg", # one of `CONVENTIONS`
 )->pd.DataFrame: # one row a semi-supervised method: relative gains and the share of the gap, then the paper's
@@ -411,7 +418,7 @@ def gains(run, # a scored run, or its folder
                 "gap closed": gap_reduction(weak, best[m], best.get("radiologists", np.nan))}
     return pd.DataFrame({**{m: row(m) for m in METHODS if m in best and METHODS[m].recipe == "chexseg"}, PAPER.name: PAPER}).T
 
-# %% ../nbs/13_pipeline.ipynb #0062
+# %% ../nbs/13_pipeline.ipynb #0063
 def results_text(run # a scored run, or its folder
 )->str: # for a terminal
     "The results table of a run, and the paper's three figures."
@@ -419,7 +426,7 @@ def results_text(run # a scored run, or its folder
     def text(t): return t.rename(index=_LABELS).rename_axis(index=None).to_string(na_rep="-", float_format="{:+.1%}".format)
     return f"{text(wide)}\n\n{text(gains(run))}"
 
-# %% ../nbs/13_pipeline.ipynb #0065
+# %% ../nbs/13_pipeline.ipynb #0066
 def example_ids(
     truth:MaskSet, # the experts' masks
     ids, # films to choose from
@@ -433,7 +440,7 @@ def example_ids(
         out.append(best); seen |= pos.pop(best)
     return out
 
-# %% ../nbs/13_pipeline.ipynb #0067
+# %% ../nbs/13_pipeline.ipynb #0068
 def draw_examples(
     run:Run, # a run with predictions
     n:int=4, # films
@@ -445,7 +452,7 @@ def draw_examples(
     films = [read_film(test.path[i]) for i in ids]
     return show_grid(films, {name: [s.get(i, f.shape) for i, f in zip(ids, films)] for name, s in sets.items()}, tasks)
 
-# %% ../nbs/13_pipeline.ipynb #0068
+# %% ../nbs/13_pipeline.ipynb #0069
 def draw_saliency(
     run:Run, # a run with saliency maps
     n:int=10, # tasks
@@ -465,7 +472,7 @@ def draw_saliency(
     fig.tight_layout(pad=.3)
     return fig
 
-# %% ../nbs/13_pipeline.ipynb #0069
+# %% ../nbs/13_pipeline.ipynb #0070
 def draw_irnet(
     run:Run, # a run with an IRNet
     n:int=3, # validation films
@@ -483,7 +490,7 @@ def draw_irnet(
     fig.tight_layout(pad=.3)
     return fig
 
-# %% ../nbs/13_pipeline.ipynb #0070
+# %% ../nbs/13_pipeline.ipynb #0071
 def draw_figures(run:Run # a scored run
 )->dict: # name -> file
     "Draw the figures of the report into `figures/`."
@@ -495,18 +502,18 @@ def draw_figures(run:Run # a scored run
         plt.close(fig)
     return {name: run/"figures"/f"{name}.png" for name in made}
 
-# %% ../nbs/13_pipeline.ipynb #0071
+# %% ../nbs/13_pipeline.ipynb #0072
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:1020px;margin:2em auto;padding:0 1em;color:#222}
 h1{margin-bottom:0} .sub{color:#666;margin-top:0} img{max-width:100%;display:block;margin:1em 0}
 .wide{overflow-x:auto} table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums} th,td{padding:.25em .6em;text-align:right;
 border-bottom:1px solid #ddd} th:first-child,td:first-child{text-align:left} .note{background:#fff6e0;padding:.6em 1em;border-left:4px solid #e0a800}
 details{margin:1em 0} pre{font-size:12px;overflow-x:auto;background:#f6f6f6;padding:1em}"""
 
-# %% ../nbs/13_pipeline.ipynb #0072
+# %% ../nbs/13_pipeline.ipynb #0073
 def _html_table(df, digits="{:.3f}"): return f'<div class="wide">{df.to_html(border=0, na_rep="-", float_format=digits.format)}</div>'
 def _picture(path, alt): return f'<img alt="{html.escape(alt)}" src="{png_uri(path)}">'
 
-# %% ../nbs/13_pipeline.ipynb #0073
+# %% ../nbs/13_pipeline.ipynb #0074
 def report_html(
     run:Run, # a scored run
     figures:dict, # name -> PNG file
@@ -542,18 +549,12 @@ Other conventions, paired differences and single films are in results.csv, compa
 <details><summary>Manifest</summary><pre>{html.escape((run/"manifest.json").read_text(encoding="utf-8"))}</pre></details>
 </body></html>"""
 
-# %% ../nbs/13_pipeline.ipynb #0074
+# %% ../nbs/13_pipeline.ipynb #0075
 @stage
 def report(run):
     "figures and report.html"
     page = report_html(run, draw_figures(run))
     with atomic_path(run/"report.html") as p: p.write_text(page, encoding="utf-8")
-
-# %% ../nbs/13_pipeline.ipynb #0076
-def _keep_films(folder):
-    try: Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise ChexsegError(f"{folder} cannot keep films ({e.strerror}): name another folder with --cache.") from None
-    os.environ["CHEXSEG_CACHE"] = str(folder)
 
 # %% ../nbs/13_pipeline.ipynb #0077
 def run_pipeline(
@@ -567,6 +568,5 @@ def run_pipeline(
     if until is not None: check_name(until, STAGES, "stage")
     if data and not Path(data).is_dir(): raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
     run = Run(out, make_config(preset, data=str(data), **choices))
-    if choices.get("cache"): _keep_films(choices["cache"])
     STAGES[until or list(STAGES)[-1]](run)
     return run

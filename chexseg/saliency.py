@@ -10,7 +10,6 @@ __all__ = ['explained', 'gradcam', 'cam_methods', 'cam_maps', 'stage_cuts', 'sta
 # %% ../nbs/06_saliency.ipynb #0002
 import hashlib, io, json, pickle, re
 from collections import OrderedDict
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
@@ -338,9 +337,9 @@ def saliency_maps(
     "Raw maps of a batch by any method, the fast way where there is one."
     if method == "gradcam+layercam": return fused_maps(model, x, only)
     if method == "integratedgradients": return integrated_gradients(model, x, only)
-    with autocast(x.device) if method == "gradcam" else nullcontext(): # the others go through gradients, in full precision
-        maps, logits = gradcam(model, x) if method == "gradcam" else cam_maps(model, x, method, only=only)
-    return maps if only is None else maps * only[..., None, None].to(maps.device), logits
+    if method != "gradcam": return cam_maps(model, x, method, only=only) # through gradients, so in full precision
+    with autocast(x.device): maps, logits = gradcam(model, x)
+    return maps if only is None else maps * only[..., None, None], logits
 
 # %% ../nbs/06_saliency.ipynb #0058
 def _saliency_of(model, table, only, side, bs, method, workers, tasks, desc)->SaliencySet:

@@ -7,7 +7,7 @@ __all__ = ['ZOO', 'study_scores', 'learning_curves', 'show_learning_curves', 'ab
            'ensemble_table', 'main']
 
 # %% ../nbs/15_studies.ipynb #0002
-import argparse, sys, time, warnings
+import argparse, functools, sys, time, warnings
 
 import numpy as np
 import pandas as pd
@@ -158,12 +158,13 @@ def ensemble_table(
         if path(k, n - 1).with_suffix(".json").exists(): continue
         learn = fit_run_classifier(run, seed=c.seed + 1000*(k + 1), keep=n)
         for e, model in enumerate(checkpoints(learn)): save_checkpoint(path(k, e), model)
-    def rows(kind, names, members):
-        maps = [compute_saliency(m, valid, method=c.method) for m in members]
+    @functools.cache
+    def maps_of(at): return compute_saliency(load_classifier(path(*at)), valid, method=c.method)
+    def rows(kind, names, members, maps):
         for name, m, sal in zip([*names, "ensemble"], [*members, members], [*maps, mean_saliency(maps)]):
             yield dict(kind=kind, model=name, auroc=auroc_on_test(run, m).auroc.mean(), mIoU=tune_thresholds(sal, truth).mIoU.mean())
     kinds = [("seeds", [(f"training {k + 1}", (k, 0)) for k in range(seeds)]), ("epochs", [(f"epoch ranked {e + 1}", (0, e)) for e in range(min(epochs, c.epochs))])]
-    out = pd.DataFrame([r for kind, m in kinds for r in rows(kind, [n for n, _ in m], [load_classifier(path(*at)) for _, at in m])])
+    out = pd.DataFrame([r for kind, m in kinds for r in rows(kind, [n for n, _ in m], [load_classifier(path(*at)) for _, at in m], [maps_of(at) for _, at in m])])
     with atomic_path(run/"studies"/"ensemble.csv") as p: out.to_csv(p, index=False)
     return out
 
