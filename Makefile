@@ -8,7 +8,7 @@ SEED ?= 0
 REAL := $(if $(wildcard ../shared/data/README.md),CHEXSEG_TEST_DATA=$${CHEXSEG_TEST_DATA:-$(abspath ../shared/data)},)
 TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
 
-.PHONY: help demo bench test lab check nbtest pytest newest readme notebooks hooks wheel clean
+.PHONY: help demo bench story docs test lab lint check nbtest pytest newest readme notebooks hooks wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -35,17 +35,29 @@ bench: .venv/.ready ## what is fast, against whom: benchmarks/results/*.json and
 	-$(BIN)/python -m pip install --quiet pydensecrf2  # the peer of the CRF; it needs a compiler, and without it that figure stays as it was
 	$(BIN)/python -m benchmarks.all
 
+# The run whose excerpt travels with the package: 8,000 phantoms at 512 px, about an hour on two cores.
+story: .venv/.ready ## make chexseg/story anew: the run that the chapters show
+	$(BIN)/chexseg run --preset story --out runs/story
+	rm -rf chexseg/story
+	$(BIN)/chexseg excerpt runs/story chexseg/story
+
 lab: .venv/.ready ## JupyterLab on the tutorials
 	$(BIN)/jupyter lab nbs/tutorials
 
-test: check nbtest pytest newest ## everything that CI checks
+docs: .venv/.ready ## the chapters as a web site, nothing run: _docs/index.html
+	$(BIN)/python docs/book.py
+
+test: lint check nbtest pytest newest ## everything that CI checks
+
+lint: .venv/.ready ## one statement a line, no unused names
+	$(BIN)/ruff check --quiet chexseg docs tests benchmarks setup.py
 
 check: .venv/.ready ## notebooks exported and clean, README current
-	rm -rf .make && mkdir .make && cp -r nbs chexseg README.md .make/
+	rm -rf .make && mkdir .make && cp -r nbs chexseg README.md llms.txt .make/
 	find .make nbs chexseg \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 	$(MAKE) --no-print-directory notebooks readme
 	find nbs chexseg \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
-	diff -r .make/nbs nbs && diff -r .make/chexseg chexseg && diff .make/README.md README.md \
+	diff -r .make/nbs nbs && diff -r .make/chexseg chexseg && diff .make/README.md README.md && diff .make/llms.txt llms.txt \
 		|| { echo 'The notebooks were not exported and clean (see above); they are now: look at the change and commit it.'; exit 1; }
 	rm -rf .make
 
@@ -53,8 +65,9 @@ notebooks: .venv/.ready ## export the notebooks to chexseg/ and clean them
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
 
-readme: .venv/.ready ## README.md from nbs/index.ipynb
+readme: .venv/.ready ## README.md from nbs/index.ipynb, llms.txt from the chapters
 	$(BIN)/python tests/readme.py
+	$(BIN)/python docs/llms.py
 
 nbtest: .venv/.ready ## every notebook, top to bottom
 	OMP_NUM_THREADS=1 CHEXSEG_PROGRESS=0 $(BIN)/nbdev_test --n_workers 2 --timing
@@ -72,4 +85,4 @@ wheel: .venv/.ready ## dist/*.whl
 	$(BIN)/python -m build --wheel
 
 clean: ## what the targets made, except the environments
-	rm -rf .make build dist *.egg-info runs
+	rm -rf .make _docs build dist *.egg-info runs

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from chexseg.irnet import CRFKernel, affinities, mean_field, paths, random_walk
+from chexseg.crf import CRFKernel, mean_field
+from chexseg.irnet import affinities, paths, random_walk
 
 
 def disc(side=64, seed=0):
@@ -16,20 +17,27 @@ def disc(side=64, seed=0):
     return grey, rough, truth
 
 
+def iou(a, b):
+    "Overlap of two masks."
+    return (a & b).sum()/(a | b).sum()
+
+
 def test_mean_field_is_that_of_pydensecrf():
-    dcrf = pytest.importorskip("pydensecrf.densecrf", reason="pip install pydensecrf2 (it needs a compiler) to compare with it")
+    dcrf = pytest.importorskip("pydensecrf.densecrf", reason="its peer is missing: pip install pydensecrf2")
     from pydensecrf.utils import unary_from_labels
     grey, rough, truth = disc()
     unary = unary_from_labels(rough.astype(np.int32), 2, gt_prob=.7, zero_unsure=False)
     d = dcrf.DenseCRF2D(64, 64, 2)
     d.setUnaryEnergy(np.ascontiguousarray(unary))
     d.addPairwiseGaussian(sxy=3, compat=3)
-    d.addPairwiseBilateral(sxy=50, srgb=5, rgbim=np.ascontiguousarray(np.repeat(grey[..., None], 3, 2)), compat=10)
-    theirs = np.array(d.inference(10))[1].reshape(64, 64)
-    ours = mean_field(CRFKernel(grey, stride=1, shade=5), torch.from_numpy(unary.T.copy()), 10)[:, 1].view(64, 64).numpy()
-    assert ((ours > .5) == (theirs > .5)).mean() > .99  # theirs is an approximation on a lattice
-    iou = [(m & truth).sum() / (m | truth).sum() for m in (ours > .5, theirs > .5, rough)]
-    assert iou[0] >= iou[1] - .005 and iou[0] > iou[2]
+    rgb = np.ascontiguousarray(np.repeat(grey[..., None], 3, 2))
+    d.addPairwiseBilateral(sxy=50, srgb=5, rgbim=rgb, compat=10)
+    theirs = np.array(d.inference(10))[1].reshape(64, 64) > .5
+    kernel = CRFKernel(grey, stride=1, theta_beta=5)
+    ours = mean_field(kernel, torch.from_numpy(unary.T.copy()), 10)[:, 1].view(64, 64).numpy() > .5
+    assert (ours == theirs).mean() > .99 # theirs is an approximation on a lattice
+    assert iou(ours, truth) >= iou(theirs, truth) - .005
+    assert iou(ours, truth) > iou(rough, truth)
 
 
 def dense(maps, edge, radius, beta, times):
@@ -40,23 +48,30 @@ def dense(maps, edge, radius, beta, times):
     for k, ((dy, dx), *_) in enumerate(paths(radius)):
         y, x = np.mgrid[:h, :w]
         ok = (y + dy < h) & (0 <= x + dx) & (x + dx < w)
-        i, j = (y*w + x)[ok], ((y + dy)*w + x + dx)[ok]
+        i = (y*w + x)[ok]
+        j = ((y + dy)*w + x + dx)[ok]
         A[i, j] = A[j, i] = a[k][ok]**beta
     T = np.linalg.matrix_power(A / A.sum(0), 2**times)
     return ((maps * (1 - edge)).reshape(len(maps), -1) @ T).reshape(maps.shape)
 
 
-@pytest.mark.parametrize("radius, beta, times, dtype, eps", [(3, 5, 3, torch.float32, 1e-5), (4, 1, 1, torch.float32, 1e-5), (5, 10, 8, torch.float64, 1e-11)])
+WALKS = [(3, 5, 3, torch.float32, 1e-5), (4, 1, 1, torch.float32, 1e-5), (5, 10, 8, torch.float64, 1e-11)]
+
+
+@pytest.mark.parametrize("radius, beta, times, dtype, eps", WALKS)
 def test_random_walk_is_the_dense_one(radius, beta, times, dtype, eps):
     r = np.random.default_rng(radius)
     maps, edge = (a.astype(np.float32).astype(float) for a in (r.random((10, 24, 20)), r.random((24, 20))**3))
     want = dense(maps, edge, radius, beta, times)
-    got = random_walk(torch.from_numpy(maps).to(dtype)[None], torch.from_numpy(edge).to(dtype)[None], radius, beta, times)[0].numpy()
+    batch = [torch.from_numpy(a).to(dtype)[None] for a in (maps, edge)]
+    got = random_walk(*batch, radius, beta, times)[0].numpy()
     assert np.abs(got - want).max() / want.max() < eps
 
 
 def test_walk_keeps_within_walls():
-    wall = torch.zeros(1, 16, 16); wall[:, :, 8] = 1
-    warm = torch.zeros(1, 1, 16, 16); warm[..., 2:6, 2:6] = 1
+    wall = torch.zeros(1, 16, 16)
+    wall[:, :, 8] = 1
+    warm = torch.zeros(1, 1, 16, 16)
+    warm[..., 2:6, 2:6] = 1
     out = random_walk(warm, wall, exp_times=8)[0, 0]
     assert out[:, 8:].abs().max() < 1e-12 and out[:, :8].min() > 0

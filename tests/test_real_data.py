@@ -1,13 +1,20 @@
-"""Reading real films: the CheXlocalize download, NIH ChestX-ray14, Wingspan and ChestX-Det. Needs the films in `CHEXSEG_TEST_DATA`."""
+"""Reading real films: the CheXlocalize download, NIH ChestX-ray14, Wingspan and ChestX-Det.
+
+Needs the films in `CHEXSEG_TEST_DATA`."""
 import os
 from collections import Counter
 from pathlib import Path
 
-import numpy as np, pandas as pd, pytest
+import numpy as np
+import pandas as pd
+import pytest
 
 from chexseg.core import OBSERVATIONS, TASKS, observation_of, read_json
-from chexseg.data import CHESTX_DET, film_size, labels, open_study, read_chestx_det, read_film
+from chexseg.data import open_study
+from chexseg.films import film_size, read_film
+from chexseg.formats import CHESTX_DET, read_chestx_det
 from chexseg.masks import letterbox
+from chexseg.tables import label_array
 
 DATA = Path(os.environ.get("CHEXSEG_TEST_DATA", "") or "-")
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="set CHEXSEG_TEST_DATA to a folder of real films")
@@ -15,7 +22,8 @@ ID = "patient64541_study1_view1_frontal"
 
 
 @pytest.fixture(scope="module")
-def study(): return open_study(DATA/"chexlocalize")
+def study():
+    return open_study(DATA/"chexlocalize")
 
 
 def test_chexlocalize_opens(study):
@@ -29,7 +37,7 @@ def test_chexlocalize_labels_are_the_files_own(study):
     names = [observation_of(o) for o in study.table.columns[5:]]
     assert sorted(names) == sorted(OBSERVATIONS)
     assert (study.table.iloc[:, 5:].to_numpy() == csv[names].to_numpy()).all()
-    y = dict(zip(TASKS, labels(study.table, TASKS)[0]))
+    y = dict(zip(TASKS, label_array(study.table, TASKS)[0]))
     assert [t for t, v in y.items() if v == 1] == ["Enlarged Cardiomediastinum", "Cardiomegaly", "Airspace Opacity"]
 
 
@@ -38,20 +46,31 @@ def test_chexlocalize_film_and_masks_have_one_size(study):
     film = read_film(path)
     assert film.shape == film_size(path) == study.experts.size(ID) == (2320, 2828)
     assert film.dtype == np.uint8 and film.std() > 20
-    assert (study.experts.positive(ID) == labels(study.table, TASKS)[0]).all()
+    assert (study.experts.positive(ID) == label_array(study.table, TASKS)[0]).all()
 
 
 @pytest.mark.parametrize("side", [128, 320])
 def test_reduced_decoding_is_the_letterboxed_film(study, side):
     path = study.table.path[0]
-    fast, slow = read_film(path, side), letterbox((2320, 2828), side).image(read_film(path))
+    fast = read_film(path, side)
+    slow = letterbox((2320, 2828), side).image(read_film(path))
     assert fast.shape == (side, side) and np.abs(fast.astype(float) - slow).mean() < 1
 
 
+def test_a_part_holds_film_labels_and_masks(study):
+    part = study.part("valid")
+    assert part.ids == [ID] and part.patients == {ID: "patient64541"}
+    assert part.size(0) == part.film(0).shape == part.masks.size(ID)
+    assert part.film(0, 320).shape == (320, 320)
+    assert (part.labels[0] == part.masks.positive(ID)).all()
+    heart = part.select("Cardiomegaly")
+    assert heart.labels.shape == (1, 1) and heart.masks.area(ID)[0] == part.masks.area(ID)[TASKS.index("Cardiomegaly")]
+
+
 def test_outlines_alone_give_the_same_masks(study, tmp_path):
-    (tmp_path/"CheXpert").symlink_to((DATA/"chexlocalize/CheXpert").resolve())
     (tmp_path/"CheXlocalize").mkdir()
-    (tmp_path/"CheXlocalize/gt_annotations_val.json").symlink_to((DATA/"chexlocalize/CheXlocalize/gt_annotations_val.json").resolve())
+    for name in ("CheXpert", "CheXlocalize/gt_annotations_val.json"):
+        (tmp_path/name).symlink_to((DATA/"chexlocalize"/name).resolve())
     alone = open_study(tmp_path)
     assert alone.tasks == TASKS and alone.experts.masks == study.experts.masks
 
@@ -73,14 +92,24 @@ def test_chestx_det_counts():
 
 def test_chestx_det_masks():
     path = DATA/"chestx-det/ChestX_Det_test.json"
-    raw, masks = read_json(path), read_chestx_det(path)
+    raw = read_json(path)
+    masks = read_chestx_det(path)
     assert len(masks) == len(raw)
     assert masks.tasks == CHESTX_DET == sorted({s for f in raw for s in f["syms"]})
     positive = np.array([masks.positive(i) for i in masks.ids])
     assert dict(zip(CHESTX_DET, positive.sum(0))) == Counter(s for f in raw for s in set(f["syms"]))
-    for film in raw[:40]:                                    # a mask reaches exactly as far as its outlines
-        for t in set(film["syms"]):
-            m = masks.get(Path(film["file_name"]).stem, tasks=[t])[0]
-            xy = np.concatenate([p for s, p in zip(film["syms"], film["polygons"]) if s == t]).clip(0, 1023)
-            y, x = np.nonzero(m)
-            assert (x.min(), y.min(), x.max(), y.max()) == (*xy.min(0), *xy.max(0))
+
+
+def box_of(points):
+    "Left, top, right and bottom of points (n, 2) as (x, y)."
+    return (*points.min(0), *points.max(0))
+
+
+def test_chestx_det_masks_reach_as_far_as_their_outlines():
+    path = DATA/"chestx-det/ChestX_Det_test.json"
+    masks = read_chestx_det(path)
+    for film in read_json(path)[:40]:
+        for task in set(film["syms"]):
+            mask = masks.get(Path(film["file_name"]).stem, tasks=[task])[0]
+            outlined = [p for s, p in zip(film["syms"], film["polygons"]) if s == task]
+            assert box_of(np.argwhere(mask)[:, ::-1]) == box_of(np.concatenate(outlined).clip(0, 1023))

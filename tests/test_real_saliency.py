@@ -1,63 +1,98 @@
-"Published heat maps of a CheXpert film: import, Otsu, filled contours, against the published segmentations."
+"""Published heat maps of a CheXpert film: import, Otsu, filled contours, against the published segmentations."""
 import os
 from pathlib import Path
 
-import numpy as np, pytest
+import numpy as np
+import pytest
 
-ROOT = os.environ.get("CHEXSEG_TEST_DATA")
-pytestmark = pytest.mark.skipif(not ROOT, reason="CHEXSEG_TEST_DATA is not set: no real films here")
+from chexseg.analysis import FEATURES, pathology_features, percentage_decrease, pixel_scores
+from chexseg.evaluation import hit_rate, iou_table
+from chexseg.maps import import_maps, peaks
+from chexseg.masks import MaskSet
+from chexseg.outlines import read_annotations
+from chexseg.pseudomasks import best_per_task, pseudo_masks
+
+DATA = os.environ.get("CHEXSEG_TEST_DATA")
+FOLDER = Path(DATA or ".")/"chexlocalize"
+FILES = FOLDER/"CheXlocalize"
+pytestmark = pytest.mark.skipif(not DATA, reason="CHEXSEG_TEST_DATA is not set: no real films here")
+
 
 @pytest.fixture(scope="module")
-def published(): return Path(ROOT)/"chexlocalize"
+def maps():
+    return import_maps(FILES/"gradcam_maps_val")
+
 
 @pytest.fixture(scope="module")
-def maps(published):
-    from chexseg.saliency import import_maps
-    return import_maps(published/"CheXlocalize/gradcam_maps_val")
+def truth():
+    return MaskSet.read(FILES/"gt_segmentations_val.json")
+
+
+@pytest.fixture(scope="module")
+def published(truth):
+    "The published segmentations, in the order of tasks of the experts'."
+    return MaskSet.read(FILES/"gradcam_segmentations_val.json").select(truth.tasks)
+
+
+def positive_tasks(masks, id):
+    "(number, name) of the tasks that a film shows."
+    return [(j, t) for j, t in enumerate(masks.tasks) if masks.positive(id)[j]]
+
 
 def test_maps_are_those_of_the_film(maps):
     assert maps.sizes.tolist() == [[2320, 2828]] and maps.maps.shape == (1, 10, 320, 320)
     assert ((maps.probs > 0) & (maps.probs < 1)).all() and (maps.maxima > 0).all()
 
-def test_otsu_reproduces_the_published_segmentations(maps, published):
-    from chexseg.masks import MaskSet
-    from chexseg.pseudomasks import masks_from
-    ours, theirs = masks_from(maps), MaskSet.read(published/"CheXlocalize/gradcam_segmentations_val.json")
-    for i in maps.ids:
-        a, b = (m.select(maps.tasks)[i].astype(bool) for m in (ours, theirs))
-        iou = (a & b).sum((1, 2)) / (a | b).sum((1, 2))
-        assert len(iou) == 10 and (iou >= .9999).all(), dict(zip(maps.tasks, iou))
 
-def test_published_tuning_tables_are_read(maps, published):
-    from chexseg.pseudomasks import as_choice, masks_from
-    thresholds, cutoffs = as_choice(published/"tuning_results.csv"), as_choice(published/"probability_tuning_results.csv")
+def test_otsu_reproduces_the_published_segmentations(maps, published):
+    ours = pseudo_masks(maps).select(published.tasks)
+    for i in maps.ids:
+        a = ours[i].astype(bool)
+        b = published[i].astype(bool)
+        iou = (a & b).sum((1, 2)) / (a | b).sum((1, 2))
+        assert len(iou) == 10 and (iou >= .9999).all(), dict(zip(published.tasks, iou))
+
+
+def test_published_tuning_tables_are_read(maps):
+    thresholds = best_per_task(FOLDER/"tuning_results.csv")
+    cutoffs = best_per_task(FOLDER/"probability_tuning_results.csv")
     assert set(thresholds) == set(maps.tasks) and thresholds["Cardiomegaly"] == .2 and cutoffs["Cardiomegaly"] == .1
-    gated = masks_from(maps, thresholds, cutoffs)
+    gated = pseudo_masks(maps, thresholds, cutoffs)
     below = np.array([maps.probs[0, j] < cutoffs[t] for j, t in enumerate(maps.tasks)])
     assert (gated.positive(maps.ids[0]) == ~below).all()
 
-def test_analyses_of_the_published_masks(maps, published):
-    "CheXlocalize's questions on its own files, answered from decoded arrays."
-    from chexseg.analysis import FEATURES, pathology_features, percentage_decrease, pixel_scores
-    from chexseg.evaluation import hit_rate, iou_table
-    from chexseg.masks import MaskSet, read_annotations
-    from chexseg.saliency import peaks
-    root = published/"CheXlocalize"
-    truth, pred = (MaskSet.read(root/f"{kind}_segmentations_val.json") for kind in ("gt", "gradcam"))
-    i = maps.ids[0]; t, p = truth[i].astype(bool), pred.select(truth.tasks)[i].astype(bool)
-    scores = pixel_scores(pred, truth.subset([i])).set_index("pathology")
-    for j, task in enumerate(truth.tasks):
-        if not t[j].any(): continue
+
+# CheXlocalize's questions on its own files, answered from decoded arrays ----------------------------------------------
+
+def test_pixel_scores_are_those_of_decoded_arrays(maps, published, truth):
+    i = maps.ids[0]
+    t = truth[i].astype(bool)
+    p = published[i].astype(bool)
+    scores = pixel_scores(published, truth.subset([i])).set_index("pathology")
+    for j, task in positive_tasks(truth, i):
         assert np.isclose(scores.loc[task, "recall/sensitivity"], (t[j] & p[j]).sum()/t[j].sum())
         assert np.isclose(scores.loc[task, "specificity"], (~t[j] & ~p[j]).sum()/(~t[j]).sum())
+
+
+def test_a_hit_is_a_peak_inside_the_mask(maps, truth):
+    i = maps.ids[0]
     hits = hit_rate(peaks(maps), truth, [i])
-    for j, task in enumerate(truth.tasks):
-        if t[j].any(): x, y = peaks(maps)[i][task]; assert hits.loc[i, task] == t[j][y, x]
-    outlines = read_annotations(root/"gt_annotations_val.json")
+    for j, task in positive_tasks(truth, i):
+        x, y = peaks(maps)[i][task]
+        assert hits.loc[i, task] == truth[i][j][y, x]
+
+
+def test_features_are_those_of_the_outlines(maps, truth):
+    i = maps.ids[0]
+    outlines = read_annotations(FILES/"gt_annotations_val.json")
     features = pathology_features(truth, outlines, [i])
     assert set(features) == set(FEATURES)
-    assert features["num_instances"].loc[0, truth.tasks].tolist() == [len(outlines[i].get(task, [])) for task in truth.tasks]
-    assert np.allclose(features["area_ratio"].loc[0, truth.tasks].astype(float).fillna(0), t.mean((1, 2)))
-    table = iou_table(pred, truth, [i])
-    both = percentage_decrease(table, table)
-    assert (both.pct_diff.dropna() == 0).all()
+    counts = [len(outlines[i].get(task, [])) for task in truth.tasks]
+    assert features["num_instances"].loc[0, truth.tasks].tolist() == counts
+    areas = features["area_ratio"].loc[0, truth.tasks].astype(float).fillna(0)
+    assert np.allclose(areas, truth[i].astype(bool).mean((1, 2)))
+
+
+def test_a_table_is_as_good_as_itself(maps, published, truth):
+    table = iou_table(published, truth, [maps.ids[0]])
+    assert (percentage_decrease(table, table).pct_diff.dropna() == 0).all()
