@@ -16,7 +16,9 @@ from .core import ChexsegError, world
 
 # %% ../nbs/36_cli.ipynb #0007
 def _option(default, help)->dict: # arguments of argparse's `add_argument`
-    known = dict(default=None, help=f"{help} (default: {default!r})".replace("%", "%%"))
+    usual = " ".join(map(str, default)) if isinstance(default, tuple) else default
+    text = f"{help} (default: {usual})" if default not in ("", ()) else help
+    known = dict(default=None, help=text.replace("%", "%%"))
     if isinstance(default, bool):
         return known | dict(action=argparse.BooleanOptionalAction)
     if isinstance(default, tuple):

@@ -434,7 +434,7 @@ def fit_classifier(
     model = _new_model(train, arch, c, seed)
     loss = ThreeWayLoss() if model.config["multiclass"] else NaNBCE()
     cbs = [KeepBest("auroc", keep), *[Augment()]*c["moved"]]
-    learn = film_learner(dls, model, loss, cbs, "classifier", metrics=MeanAUROC())
+    learn = film_learner(dls, model, loss, cbs, "training the classifier", metrics=MeanAUROC())
     with all_processes(learn):
         learn.fit_one_cycle(c["epochs"], c["lr"], wd=c["wd"])
     learn.model.eval()
@@ -468,6 +468,6 @@ def predict_probs(
     models = _ensemble(model)
     config = models[0].config
     films = Films(part, side or config["side"], in_memory=False)
-    batches = progress(torch.utils.data.DataLoader(films, bs, num_workers=workers), "classifier")
+    batches = progress(torch.utils.data.DataLoader(films, bs, num_workers=workers), "classifying")
     probs = [_mean_probs(models, x.to(best_device())) for x, in batches]
     return np.concatenate(probs) if probs else np.zeros((0, config["n_out"]), np.float32)

@@ -242,7 +242,7 @@ def compare(
     wins = (delta > 0).mean()
     return pd.DataFrame(dict(difference=mean_a - mean_b, low=low, high=high, gain=mean_a/mean_b - 1, wins=wins))
 
-# %% ../nbs/29_evaluation.ipynb #0086
+# %% ../nbs/29_evaluation.ipynb #0087
 def matched(
     comparison:pd.DataFrame, # method against readers, as from `compare`
     mean:str="mIoU", # the row of the mean over tasks, which is no task
@@ -250,7 +250,7 @@ def matched(
     "Tasks on which the method is not shown to be worse than the readers."
     return [t for t, high in comparison.high.items() if t != mean and high >= 0]
 
-# %% ../nbs/29_evaluation.ipynb #0090
+# %% ../nbs/29_evaluation.ipynb #0091
 def gap_reduction(
     weak, # mIoU of the weakly supervised segmenter; numbers or arrays of draws
     semi, # mIoU of the semi-supervised one
@@ -262,7 +262,7 @@ def gap_reduction(
         share = (semi - weak)/(radiologist - weak)
     return np.where(radiologist > weak, share, np.nan)[()]
 
-# %% ../nbs/29_evaluation.ipynb #0095
+# %% ../nbs/29_evaluation.ipynb #0096
 def is_inside(
     point, # x, y, film pixels
     mask, # (h, w), 0 or 1
@@ -272,7 +272,7 @@ def is_inside(
     h, w = mask.shape
     return 0 <= x < w and 0 <= y < h and bool(mask[y, x])
 
-# %% ../nbs/29_evaluation.ipynb #0097
+# %% ../nbs/29_evaluation.ipynb #0098
 def is_hit(
     points, # [x, y], several [[x, y], ...] or none, film pixels
     rle:dict, # a mask that is not empty, {"size": [h, w], "counts": str}
@@ -281,7 +281,7 @@ def is_hit(
     mask = coco.decode(rle)
     return float(any(is_inside(p, mask) for p in np.reshape(points, (-1, 2))))
 
-# %% ../nbs/29_evaluation.ipynb #0101
+# %% ../nbs/29_evaluation.ipynb #0102
 def hit_rate(
     points:dict, # {id: {task: [x, y]}}, or several [[x, y], ...] as in hb_salient_pt_test.json; film pixels
     truth:MaskSet, # expert masks
@@ -297,7 +297,7 @@ def hit_rate(
     hits = [[hit(i, t) for t in tasks] for i in ids]
     return pd.DataFrame(hits, pd.Index(ids, name="id"), tasks, dtype=float)
 
-# %% ../nbs/29_evaluation.ipynb #0106
+# %% ../nbs/29_evaluation.ipynb #0107
 def score_text(
     row:pd.Series, # mean, low and high
     digits:int=3, # decimals
@@ -309,7 +309,7 @@ def score_text(
     text = f"{row['mean']:.{digits}f}"
     return text + (f" ({row.low:.{digits}f}-{row.high:.{digits}f})" if with_interval else "")
 
-# %% ../nbs/29_evaluation.ipynb #0108
+# %% ../nbs/29_evaluation.ipynb #0109
 def results_table(
     scores:pd.DataFrame, # tidy, as from `bootstrap`
     intervals:str="mean", # "mean": only the last column shows its interval; "all": every column does

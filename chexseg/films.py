@@ -173,7 +173,7 @@ def _kept_square(
         return _read_square(path, side)  # which says what is wrong
     kept = _kept_file(path, side, folder)
     try:
-        return np.asarray(Image.open(kept))
+        return np.array(Image.open(kept))
     except OSError:
         x = _read_square(path, side)
     with atomic_path(kept) as p:

@@ -330,7 +330,7 @@ def _irnet_learner(
         return [lr * k * (1 - pos)**.9 for k in (1, 10)]
     dls = DataLoaders(batches, batches, device=best_device())
     schedule = ParamScheduler(dict(lr=rates))
-    learn = film_learner(dls, net, PairLoss(net.config["radius"]), [schedule], "irnet", splitter=_two_groups)
+    learn = film_learner(dls, net, PairLoss(net.config["radius"]), [schedule], "training IRNet", splitter=_two_groups)
     learn.opt_func = functools.partial(SGD, mom=.9)
     return learn
 

@@ -22,7 +22,7 @@ from .core import (OBSERVATIONS, TASKS, ChexsegError, atomic_path, check_tasks, 
                           read_json, write_json)
 from .masks import letterbox
 
-# %% ../nbs/20_maps.ipynb #0010
+# %% ../nbs/20_maps.ipynb #0011
 def pack_maps(
     raw:np.ndarray, # raw maps (n, tasks, h, w)
     dtype=np.float16, # of the stored maps
@@ -33,7 +33,7 @@ def pack_maps(
     divisors = np.where(maxima > 0, maxima, 1)
     return (raw / divisors[..., None, None]).astype(dtype), maxima
 
-# %% ../nbs/20_maps.ipynb #0013
+# %% ../nbs/20_maps.ipynb #0015
 def _check_rows(sal): # one row of everything for each film
     n = len(sal.ids)
     shape = (n, len(sal.tasks))
@@ -43,7 +43,7 @@ def _check_rows(sal): # one row of everything for each film
         raise ChexsegError(f"Maps {sal.maps.shape}, maxima {sal.maxima.shape}, probabilities {sal.probs.shape} and "
                            f"{different} different ids do not belong together: give one row of each for every film.")
 
-# %% ../nbs/20_maps.ipynb #0014
+# %% ../nbs/20_maps.ipynb #0016
 class SaliencySet:
     "Saliency maps of many films at feature resolution, each divided by its maximum, with the maxima beside them."
     def __init__(self,
@@ -70,7 +70,7 @@ class SaliencySet:
         *_, h, w = self.maps.shape
         return f"SaliencySet: {len(self)} films x {len(self.tasks)} tasks, maps {h}x{w}"
 
-# %% ../nbs/20_maps.ipynb #0017
+# %% ../nbs/20_maps.ipynb #0019
 @patch
 def row(self:SaliencySet, id:str, # a film
 )->int: # its place in the arrays
@@ -79,7 +79,7 @@ def row(self:SaliencySet, id:str, # a film
         raise ChexsegError(f"No saliency maps for {id!r}: run compute_saliency on films that include it.")
     return self._row[id]
 
-# %% ../nbs/20_maps.ipynb #0020
+# %% ../nbs/20_maps.ipynb #0022
 @patch
 def raw(self:SaliencySet, id:str, # a film
 )->np.ndarray: # float32 (tasks, h, w)
@@ -87,7 +87,7 @@ def raw(self:SaliencySet, id:str, # a film
     k = self.row(id)
     return self.maps[k].astype(np.float32) * self.maxima[k][:, None, None]
 
-# %% ../nbs/20_maps.ipynb #0024
+# %% ../nbs/20_maps.ipynb #0026
 @patch
 def subset(self:SaliencySet, ids, # films to keep, in this order
 )->SaliencySet:
@@ -95,7 +95,7 @@ def subset(self:SaliencySet, ids, # films to keep, in this order
     k = [self.row(i) for i in ids]
     return SaliencySet(self.maps[k], self.maxima[k], self.probs[k], self.sizes[k], ids, self.tasks, self.side)
 
-# %% ../nbs/20_maps.ipynb #0025
+# %% ../nbs/20_maps.ipynb #0027
 @patch
 def select(self:SaliencySet, tasks, # names of tasks to keep, in this order
 )->SaliencySet:
@@ -104,7 +104,7 @@ def select(self:SaliencySet, tasks, # names of tasks to keep, in this order
     j = [self.tasks.index(t) for t in tasks]
     return SaliencySet(self.maps[:, j], self.maxima[:, j], self.probs[:, j], self.sizes, self.ids, tasks, self.side)
 
-# %% ../nbs/20_maps.ipynb #0028
+# %% ../nbs/20_maps.ipynb #0030
 def _enlarge(
     maps:np.ndarray, # float32 (tasks, h, w)
     size, # (h, w) in pixels
@@ -114,7 +114,7 @@ def _enlarge(
     large = torch.nn.functional.interpolate(torch.from_numpy(maps)[None], size, mode="bilinear", align_corners=False)
     return large[0].numpy()
 
-# %% ../nbs/20_maps.ipynb #0030
+# %% ../nbs/20_maps.ipynb #0032
 @patch
 def upsample(self:SaliencySet,
     id:str, # the film
@@ -129,7 +129,7 @@ def upsample(self:SaliencySet,
     maps = self.maps[k, planes].astype(np.float32)
     return letterbox(size, self.side).undo(maps) if self.side else _enlarge(maps, size)
 
-# %% ../nbs/20_maps.ipynb #0034
+# %% ../nbs/20_maps.ipynb #0036
 def shard_path(
     folder, # of a set
     k:int, # which shard
@@ -137,7 +137,7 @@ def shard_path(
     "Where a shard is kept."
     return Path(folder)/f"shard-{k:05d}.safetensors"
 
-# %% ../nbs/20_maps.ipynb #0035
+# %% ../nbs/20_maps.ipynb #0037
 def spans(
     n:int, # films in all
     shard:int, # films a shard
@@ -145,7 +145,7 @@ def spans(
     "Which films are in which shard."
     return [(k, slice(a, min(a + shard, n))) for k, a in enumerate(range(0, max(n, 1), shard))]
 
-# %% ../nbs/20_maps.ipynb #0037
+# %% ../nbs/20_maps.ipynb #0039
 def write_shard(
     path, # file to write
     sal:SaliencySet, # its films
@@ -156,13 +156,13 @@ def write_shard(
     with atomic_path(path) as p:
         save_file(arrays, p, metadata=dict(ids=json.dumps(sal.ids)))
 
-# %% ../nbs/20_maps.ipynb #0038
+# %% ../nbs/20_maps.ipynb #0040
 def _read_arrays(path)->dict: # arrays by name, and the ids
     with safe_open(path, framework="numpy") as f:
         arrays = {name: f.get_tensor(name) for name in ("maps", "maxima", "probs", "sizes")}
         return dict(arrays, ids=json.loads(f.metadata()["ids"]))
 
-# %% ../nbs/20_maps.ipynb #0040
+# %% ../nbs/20_maps.ipynb #0042
 def read_shard(
     path, # file to read
     index:dict, # of its folder: tasks and side
@@ -176,7 +176,7 @@ def read_shard(
         raise ChexsegError(f"{path} is damaged ({e}): delete it and run compute_saliency again.") from None
     return SaliencySet(**found, tasks=index["tasks"], side=index["side"])
 
-# %% ../nbs/20_maps.ipynb #0043
+# %% ../nbs/20_maps.ipynb #0045
 def concat(parts, # `SaliencySet`s of different films, same tasks and side
 )->SaliencySet:
     "Join sets of films."
@@ -185,7 +185,7 @@ def concat(parts, # `SaliencySet`s of different films, same tasks and side
     ids = [i for p in parts for i in p.ids]
     return SaliencySet(*arrays, ids, first.tasks, first.side)
 
-# %% ../nbs/20_maps.ipynb #0045
+# %% ../nbs/20_maps.ipynb #0047
 @patch
 def save(self:SaliencySet,
     folder, # where to
@@ -198,7 +198,7 @@ def save(self:SaliencySet,
     write_json(Path(folder)/"index.json", dict(tasks=self.tasks, side=self.side, n=len(self), shard=shard, **about))
     return Path(folder)
 
-# %% ../nbs/20_maps.ipynb #0046
+# %% ../nbs/20_maps.ipynb #0048
 @patch(cls_method=True)
 def load(cls:SaliencySet, folder, # a folder written by `save` or `compute_saliency`
 )->SaliencySet:
@@ -206,7 +206,7 @@ def load(cls:SaliencySet, folder, # a folder written by `save` or `compute_salie
     index = read_json(Path(folder)/"index.json")
     return concat([read_shard(shard_path(folder, k), index) for k, _ in spans(index["n"], index["shard"])])
 
-# %% ../nbs/20_maps.ipynb #0051
+# %% ../nbs/20_maps.ipynb #0053
 def check_index(
     folder, # where maps are, or will be
     about:dict, # how they are being made now
@@ -221,7 +221,7 @@ def check_index(
         raise ChexsegError(f"{folder} holds maps made with another {' and '.join(other)}: "
                            "choose a new folder or delete that one.")
 
-# %% ../nbs/20_maps.ipynb #0054
+# %% ../nbs/20_maps.ipynb #0056
 def mean_saliency(sets, # `SaliencySet`s of the same films
 )->SaliencySet: # mean raw maps, mean probabilities
     "The ensemble of several classifiers' maps."
@@ -232,13 +232,13 @@ def mean_saliency(sets, # `SaliencySet`s of the same films
     probs = np.mean([s.probs for s in sets], 0)
     return SaliencySet(*pack_maps(raw, a.maps.dtype), probs, a.sizes, a.ids, a.tasks, a.side)
 
-# %% ../nbs/20_maps.ipynb #0058
+# %% ../nbs/20_maps.ipynb #0060
 def _peak(map:np.ndarray # (h, w)
 )->list: # [x, y]
     y, x = np.unravel_index(map.argmax(), map.shape)
     return [int(x), int(y)]
 
-# %% ../nbs/20_maps.ipynb #0060
+# %% ../nbs/20_maps.ipynb #0062
 def peaks(sal:SaliencySet # maps
 )->dict: # {id: {task: [x, y]}}, pixels of the film; maps that are zero everywhere are left out
     "The hottest pixel of each map at the size of the film."
@@ -248,7 +248,7 @@ def peaks(sal:SaliencySet # maps
         points[id] = {task: _peak(m) for task, m, top in maps if top > 0}
     return points
 
-# %% ../nbs/20_maps.ipynb #0066
+# %% ../nbs/20_maps.ipynb #0068
 def _storage(data): # the numbers of a tensor
     import torch
     return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
@@ -261,7 +261,7 @@ def _scalar(dtype, data): return np.frombuffer(data, dtype)[0] # a NumPy number
 
 def _latin1(text, encoding): return text.encode("latin1") # how protocol 2 writes bytes
 
-# %% ../nbs/20_maps.ipynb #0067
+# %% ../nbs/20_maps.ipynb #0069
 _ADMITTED = {
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch.storage._load_from_bytes": _storage,
@@ -279,7 +279,7 @@ class _TensorsOnly(pickle.Unpickler):
             raise ChexsegError(f"it asks for {full}, which is neither a tensor nor a plain container")
         return _ADMITTED[full]
 
-# %% ../nbs/20_maps.ipynb #0070
+# %% ../nbs/20_maps.ipynb #0072
 def _unpickle(path): # whatever the file holds
     try:
         with open(path, "rb") as f:
@@ -289,7 +289,7 @@ def _unpickle(path): # whatever the file holds
     except Exception as e:
         raise ChexsegError(f"{path} was refused: {e}. Use maps from the CheXlocalize download only.") from None
 
-# %% ../nbs/20_maps.ipynb #0071
+# %% ../nbs/20_maps.ipynb #0073
 def read_map_pickle(path # a file such as ID_TASK_map.pkl
 )->dict: # "map" (1, 1, h, w), "prob", "task", "gt", "cxr_img", "cxr_dims" (w, h)
     "Read a published map without running what a pickle may hide."
@@ -298,7 +298,7 @@ def read_map_pickle(path # a file such as ID_TASK_map.pkl
         raise ChexsegError(f"{path} holds no saliency map: expected a dict with map, prob and cxr_dims.")
     return out
 
-# %% ../nbs/20_maps.ipynb #0074
+# %% ../nbs/20_maps.ipynb #0076
 def _map_files(folder, tasks)->list: # (film, task, path) of the tasks wanted
     found = sorted(Path(folder).glob("*_map.pkl"))
     named = [(*p.stem.removesuffix("_map").rsplit("_", 1), p) for p in found]
@@ -307,12 +307,12 @@ def _map_files(folder, tasks)->list: # (film, task, path) of the tasks wanted
         raise ChexsegError(f"{folder} holds no ID_TASK_map.pkl for {', '.join(tasks)}: check the folder and the tasks.")
     return wanted
 
-# %% ../nbs/20_maps.ipynb #0077
+# %% ../nbs/20_maps.ipynb #0079
 def _probability(prob, task, observations)->float:
     prob = np.ravel(prob)
     return prob[0] if len(prob) == 1 else prob[list(observations).index(observation_of(task))]
 
-# %% ../nbs/20_maps.ipynb #0080
+# %% ../nbs/20_maps.ipynb #0082
 def _as_one_array(maps:dict, # (row, column) -> (h, w)
     shape, # (n, tasks)
     folder, # for the message
@@ -326,7 +326,7 @@ def _as_one_array(maps:dict, # (row, column) -> (h, w)
         raw[at] = m
     return raw
 
-# %% ../nbs/20_maps.ipynb #0082
+# %% ../nbs/20_maps.ipynb #0084
 def import_maps(
     folder, # with files ID_TASK_map.pkl
     tasks=TASKS, # those wanted, in order

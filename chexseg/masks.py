@@ -447,5 +447,5 @@ def undo(self:Letterbox, x, # float (tasks, s, s) over the square; s is `side`, 
     "Cut the padding off and enlarge to the size of the film, bilinearly."
     x = np.asarray(x, np.float32)
     cells = x.shape[-1]
-    enlarge = _by_matrices if cells <= 64 else _by_pillow  # matrices are faster for coarse maps
+    enlarge = _by_matrices if cells <= 64 else _by_pillow  # matrices are less work for coarse maps
     return enlarge(x, self._corners(cells), (self.h, self.w))

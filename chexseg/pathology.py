@@ -39,7 +39,7 @@ def draw_severity(
     "How severe one finding is."
     return g.uniform(mildest, 1) if g.random() < chance else 0.
 
-# %% ../nbs/09_pathology.ipynb #0016
+# %% ../nbs/09_pathology.ipynb #0017
 def draw_causes(
     g, # the film's random generator
     traits, # from `patient_traits`
@@ -54,7 +54,7 @@ def draw_causes(
         causes[finding] = draw_severity(g, chance, mildest)
     return causes
 
-# %% ../nbs/09_pathology.ipynb #0022
+# %% ../nbs/09_pathology.ipynb #0023
 def largest_pieces(
     mask, # bool (side, side)
     least:float, # pieces of fewer pixels are dropped
@@ -67,7 +67,7 @@ def largest_pieces(
     good = (area >= least) & (area >= np.sort(area)[-keep:][0])
     return good[pieces]
 
-# %% ../nbs/09_pathology.ipynb #0024
+# %% ../nbs/09_pathology.ipynb #0025
 def clean_mask(
     mask, # bool (side, side)
     least:float, # pieces of fewer pixels are dropped
@@ -76,7 +76,7 @@ def clean_mask(
     "Drop crumbs and fill holes."
     return ndimage.binary_fill_holes(largest_pieces(mask, least, keep))
 
-# %% ../nbs/09_pathology.ipynb #0037
+# %% ../nbs/09_pathology.ipynb #0038
 def wall_at(
     c, # the chest
     v:float, # a height, cm
@@ -85,7 +85,7 @@ def wall_at(
     row = np.argmin(np.abs(c.v[:, c.side//2] - v))
     return c.wall[row, c.side//2]
 
-# %% ../nbs/09_pathology.ipynb #0039
+# %% ../nbs/09_pathology.ipynb #0040
 def lesion_radius(
     g, # the film's random generator
     severity:float, # 0 to 1
@@ -93,7 +93,7 @@ def lesion_radius(
     "Severe lesions are large."
     return 1.1 + 1.8*severity**1.6*g.uniform(0.6, 1.1)
 
-# %% ../nbs/09_pathology.ipynb #0041
+# %% ../nbs/09_pathology.ipynb #0042
 def lesion_shape(
     g, # the film's random generator
     c, # the chest
@@ -109,7 +109,7 @@ def lesion_shape(
     ball = np.sqrt(np.maximum(1 - (r*(1/radius))**2, 0))
     return radius, ball*(c.left == left)*(c.lung > 1)
 
-# %% ../nbs/09_pathology.ipynb #0043
+# %% ../nbs/09_pathology.ipynb #0044
 def lesions(
     g, # the film's random generator
     c, # the chest
@@ -124,7 +124,7 @@ def lesions(
         mask |= ball > 0.15
     return clean_mask(mask, 0.5/c.cm**2)
 
-# %% ../nbs/09_pathology.ipynb #0047
+# %% ../nbs/09_pathology.ipynb #0048
 class Lobe(NamedTuple):
     "Where a region lies on a frontal film, in cm, and how often it is the one that fills."
     left: int     # 0 right, 1 left
@@ -134,7 +134,7 @@ class Lobe(NamedTuple):
     low: float    # lower end
     chance: float # of being the first
 
-# %% ../nbs/09_pathology.ipynb #0048
+# %% ../nbs/09_pathology.ipynb #0049
 LOBES = {
     "right upper": Lobe(0, -9, 0.60, -15, -1.2, .20),
     "left upper": Lobe(1, -7, 0.58, -15, -1.0, .10),
@@ -143,7 +143,7 @@ LOBES = {
     "right lower": Lobe(0, 6, 0.66, 0.5, 14, .23),
     "left lower": Lobe(1, 5.5, 0.60, 0.5, 14, .20)}
 
-# %% ../nbs/09_pathology.ipynb #0050
+# %% ../nbs/09_pathology.ipynb #0051
 def fissures(
     c, # the chest
     lobe:Lobe, # from `LOBES`
@@ -154,7 +154,7 @@ def fissures(
     width = 0.4 if lobe.low < 7 else 2
     return soft_edge(c.v - tilt - lobe.top, 0.4)*soft_edge(lobe.low + tilt - c.v, width)
 
-# %% ../nbs/09_pathology.ipynb #0052
+# %% ../nbs/09_pathology.ipynb #0054
 def fill_lobe(
     g, # the film's random generator
     c, # the chest
@@ -171,7 +171,7 @@ def fill_lobe(
     solid = solid*(c.left == lobe.left)*(c.lung > 0)
     return solid*fissures(c, lobe, g.normal(0, 0.08))
 
-# %% ../nbs/09_pathology.ipynb #0054
+# %% ../nbs/09_pathology.ipynb #0056
 def thicken_lobe(
     g, # the film's random generator
     c, # the chest; gets a higher density and fainter vessels
@@ -184,7 +184,7 @@ def thicken_lobe(
     c.density += amount*solid*(1 + 0.2*smooth_noise(g, 30, c.side) - bronchi)
     c.vessels *= 1 - 0.8*solid
 
-# %% ../nbs/09_pathology.ipynb #0057
+# %% ../nbs/09_pathology.ipynb #0059
 def consolidation(
     g, # the film's random generator
     c, # the chest
@@ -200,7 +200,7 @@ def consolidation(
         mask |= (solid > 0.4) & (c.lung > 1.2)
     return clean_mask(mask & (c.heart < 0.6) & (c.mediastinum < 0.3), 3/c.cm**2)
 
-# %% ../nbs/09_pathology.ipynb #0061
+# %% ../nbs/09_pathology.ipynb #0063
 def bat_wings(
     c, # the chest
     severity:float, # 0 to 1: severe edema reaches further out
@@ -214,7 +214,7 @@ def bat_wings(
     rim = soft_edge(c.pleura - 1.2 - 1.2*(1 - severity), 2.5)
     return np.exp(-r*r*r)*rim
 
-# %% ../nbs/09_pathology.ipynb #0063
+# %% ../nbs/09_pathology.ipynb #0066
 def perihilar_haze(
     g, # the film's random generator
     c, # the chest
@@ -228,7 +228,7 @@ def perihilar_haze(
     patches = 1 + 0.32*smooth_noise(g, 7, c.side) + 0.16*smooth_noise(g, 24, c.side)
     return np.maximum(wings*patches, 0)
 
-# %% ../nbs/09_pathology.ipynb #0065
+# %% ../nbs/09_pathology.ipynb #0068
 def edema(
     g, # the film's random generator
     c, # the chest
@@ -245,7 +245,7 @@ def edema(
     seen = (wide_blur(haze, 32) > 0.42) & (c.lung > 2)
     return clean_mask(seen & (c.heart < 0) & (c.mediastinum < 0), 6/c.cm**2)
 
-# %% ../nbs/09_pathology.ipynb #0072
+# %% ../nbs/09_pathology.ipynb #0075
 def draw_sides(
     g, # the film's random generator
     both:float, # how often it is both
@@ -255,7 +255,7 @@ def draw_sides(
     number = 1 + (g.random() < both)
     return (first, 1 - first)[:number]
 
-# %% ../nbs/09_pathology.ipynb #0074
+# %% ../nbs/09_pathology.ipynb #0077
 def volume_loss(
     g, # the film's random generator
     severity:float, # of the atelectasis, 0 to 1
@@ -265,7 +265,7 @@ def volume_loss(
     rise = 0.4 + 1.6*severity*g.uniform(0.3, 1)
     return sides, (rise*(0 in sides), rise*(1 in sides))
 
-# %% ../nbs/09_pathology.ipynb #0076
+# %% ../nbs/09_pathology.ipynb #0079
 def plate_size(
     g, # the film's random generator
     severity:float, # 0 to 1: severe plates are longer and thicker
@@ -275,7 +275,7 @@ def plate_size(
     thick = g.uniform(0.22, 0.4) + 0.25*severity
     return half, thick
 
-# %% ../nbs/09_pathology.ipynb #0078
+# %% ../nbs/09_pathology.ipynb #0081
 def draw_plate(
     g, # the film's random generator
     c, # the chest
@@ -293,7 +293,7 @@ def draw_plate(
     taper = np.sqrt(np.maximum(1 - (x*(1/half))**2, 0))
     return d, taper, thick
 
-# %% ../nbs/09_pathology.ipynb #0080
+# %% ../nbs/09_pathology.ipynb #0084
 def add_plate(
     c, # the chest
     left:int, # 0 right, 1 left
@@ -308,7 +308,7 @@ def add_plate(
     c.density += 0.12*severity*gaussian(d, 0.6, 1.6)*taper*here
     return (np.abs(d) < (thick + 0.25)*taper) & here
 
-# %% ../nbs/09_pathology.ipynb #0082
+# %% ../nbs/09_pathology.ipynb #0086
 def atelectasis(
     g, # the film's random generator
     c, # the chest
@@ -324,14 +324,14 @@ def atelectasis(
             mask |= add_plate(c, left, severity, *plate)
     return clean_mask(mask, 1.2/c.cm**2)
 
-# %% ../nbs/09_pathology.ipynb #0086
+# %% ../nbs/09_pathology.ipynb #0090
 def airspace_opacity(
     masks:dict, # task -> bool (side, side)
 )->np.ndarray: # bool (side, side)
     "The union of what CheXpert's hierarchy puts under Lung Opacity."
     return masks["Edema"] | masks["Consolidation"] | masks["Atelectasis"] | masks["Lung Lesion"]
 
-# %% ../nbs/09_pathology.ipynb #0090
+# %% ../nbs/09_pathology.ipynb #0094
 def meniscus(
     c, # the chest
     size:float, # of the effusion, about 0 to 1.2
@@ -341,7 +341,7 @@ def meniscus(
     x *= x
     return 11.2 - 3.2*size - 12*size**1.3*(0.45 + 0.55*x) - 1.6*x*x*x
 
-# %% ../nbs/09_pathology.ipynb #0092
+# %% ../nbs/09_pathology.ipynb #0096
 def add_fluid(
     c, # the chest
     left:int, # 0 right, 1 left
@@ -357,7 +357,7 @@ def add_fluid(
     seen = (depth > 0.25) & (c.heart < 0) & (c.mediastinum < 0)
     return clean_mask(seen, 1.2/c.cm**2, 1)
 
-# %% ../nbs/09_pathology.ipynb #0094
+# %% ../nbs/09_pathology.ipynb #0098
 def effusion(
     g, # the film's random generator
     c, # the chest
@@ -371,7 +371,7 @@ def effusion(
         mask |= add_fluid(c, left, size)
     return mask
 
-# %% ../nbs/09_pathology.ipynb #0098
+# %% ../nbs/09_pathology.ipynb #0102
 def pleural_gap(
     g, # the film's random generator
     c, # the chest
@@ -383,7 +383,7 @@ def pleural_gap(
     apex = 1 + 0.35*gaussian(c.v, -12, 4)
     return width*soft_edge(low - c.v, 9)*apex + 0.12*smooth_noise(g, 7, c.side)
 
-# %% ../nbs/09_pathology.ipynb #0100
+# %% ../nbs/09_pathology.ipynb #0105
 def pleural_line(
     c, # the chest
     here, # bool (side, side), the lung that collapses
@@ -393,7 +393,7 @@ def pleural_line(
     width = max(0.09, 0.5*c.cm)
     return 0.6*here*(gap > 0.35)*gaussian(c.pleura - gap, 0, width)
 
-# %% ../nbs/09_pathology.ipynb #0102
+# %% ../nbs/09_pathology.ipynb #0107
 def pneumothorax(
     g, # the film's random generator
     c, # the chest
@@ -412,7 +412,7 @@ def pneumothorax(
     c.vessels *= ~mask
     return mask
 
-# %% ../nbs/09_pathology.ipynb #0109
+# %% ../nbs/09_pathology.ipynb #0114
 def lung_findings(
     g, # the film's random generator
     c, # the chest
@@ -429,7 +429,7 @@ def lung_findings(
         masks["Lung Lesion"] = lesions(g, c, causes["lesion"])
     return masks
 
-# %% ../nbs/09_pathology.ipynb #0111
+# %% ../nbs/09_pathology.ipynb #0116
 def outside_fluid(
     masks:dict, # task -> bool (side, side)
     fluid, # bool (side, side), the effusion
@@ -438,7 +438,7 @@ def outside_fluid(
     "A shadow drowned in fluid cannot be outlined."
     return {task: clean_mask(mask & ~fluid, 0.7/cm**2) for task, mask in masks.items()}
 
-# %% ../nbs/09_pathology.ipynb #0113
+# %% ../nbs/09_pathology.ipynb #0118
 def draw_findings(
     g, # the film's random generator
     c, # a healthy chest; the findings are written into it

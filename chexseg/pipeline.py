@@ -11,7 +11,6 @@ __all__ = ['RUN_STAGE', 'PACKAGES', 'PAIRS', 'stage', 'write_manifest', 'run_pre
 import functools
 import hashlib
 import os
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -40,16 +39,13 @@ RUN_STAGE = {} # name of a stage -> the function that does it
 
 # %% ../nbs/34_pipeline.ipynb #0008
 def _do(run, name, fn, shared): # one stage, by this process
-    start = time.time()
-    first = world()[0] == 0
-    if first or shared:
-        fn(run)
-    if not first:
+    if world()[0]: # the first process leaves the record
+        if shared:
+            fn(run)
         wait_for(run.record(name))
         return
-    seconds = time.time() - start
-    run.finish(name, seconds)
-    print(f"{name:<12}{seconds:7.1f} s   {STAGES[name].text}", flush=True)
+    record = run.do_once(name, lambda: fn(run))
+    print(f"{name:<12}{record['seconds']:7.1f} s   {STAGES[name].text}", flush=True)
 
 # %% ../nbs/34_pipeline.ipynb #0009
 def stage(

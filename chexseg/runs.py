@@ -8,6 +8,7 @@ __all__ = ['FORMAT', 'Run', 'as_run', 'excerpt', 'story']
 # %% ../nbs/32_runs.ipynb #0002
 import os
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 from . import __version__
 from .choices import STAGES, Choices, options, read_choices
-from .core import ChexsegError, atomic_path, read_json, write_json
+from .core import ChexsegError, atomic_path, once, read_json, write_json
 from .data import Part, Study
 from .evaluation import check_convention
 from .films import read_film
@@ -90,12 +91,16 @@ def finished(self:Run,
 
 # %% ../nbs/32_runs.ipynb #0019
 @patch
-def finish(self:Run,
+def do_once(self:Run,
     stage:str, # one of `STAGES`
-    seconds:float, # how long it took
-):
-    "Note that a stage is done."
-    write_json(self.record(stage), dict(stage=stage, seconds=round(seconds, 1), chexseg=__version__))
+    work, # function without arguments that does it
+)->dict: # the record: stage, seconds, version
+    "Do the work of a stage unless it is finished, and note how long it took."
+    def make():
+        start = time.time()
+        work()
+        return dict(stage=stage, seconds=round(time.time() - start, 1), chexseg=__version__)
+    return once(self.record(stage), make, write_json, read_json)
 
 # %% ../nbs/32_runs.ipynb #0021
 @patch

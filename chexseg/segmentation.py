@@ -307,7 +307,7 @@ def mask_probs(
     model.eval()
     if isinstance(films, Part):
         films = Films(films, model.config["side"], in_memory=False)
-    for x, *_ in progress(torch.utils.data.DataLoader(films, bs, num_workers=workers), "segmenter"):
+    for x, *_ in progress(torch.utils.data.DataLoader(films, bs, num_workers=workers), "outlining"):
         x = x.to(device, memory_format=torch.channels_last)
         with autocast(device):
             probs = model(x).float().sigmoid()

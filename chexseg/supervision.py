@@ -157,6 +157,13 @@ def _checkpoint_callbacks(checkpoint:str, # "last" or "best"
     return [KeepBest("miou")] if checkpoint == "best" else []
 
 # %% ../nbs/28_supervision.ipynb #0049
+def _work_name(trained:dict)->str: # beside the bar
+    "What a training is called, by the settings that the network keeps."
+    if "temperature" in trained:
+        return "distilling a segmenter"
+    return f"training a segmenter, {trained.get('experts', 0):.0%} expert films"
+
+# %% ../nbs/28_supervision.ipynb #0051
 def train_segmenter(
     dls:DataLoaders, # training and validation batches
     model:Segmenter, # the network
@@ -169,27 +176,28 @@ def train_segmenter(
 )->Learner: # `learn.model` is in evaluation mode and has tuned thresholds and cutoffs in its config
     "Train, choose the checkpoint, tune."
     cbs = [*cbs, *_checkpoint_callbacks(checkpoint)]
-    learn = film_learner(dls, model, loss, cbs, "segmenter", metrics=MeanIoU())
+    work = _work_name(model.config.get("trained", {}))
+    learn = film_learner(dls, model, loss, cbs, work, metrics=MeanIoU())
     with all_processes(learn):
         learn.fit_one_cycle(epochs, lr, wd=.01)
     best = tuned(model, dls.valid.dataset, train)
     model.config |= dict(thresholds=best.thresholds, cutoffs=best.cutoffs)
     return learn
 
-# %% ../nbs/28_supervision.ipynb #0052
+# %% ../nbs/28_supervision.ipynb #0054
 def _new_segmenter(valid, side, encoder, weights, decoder, seed)->Segmenter:
     "Check the validation films, then build an untrained segmenter for their tasks."
     set_seed(seed)
     check_source(valid, "validation", need=False)
     return build_segmenter(encoder, valid.tasks, side, weights, decoder or None)
 
-# %% ../nbs/28_supervision.ipynb #0054
+# %% ../nbs/28_supervision.ipynb #0056
 def _train_mixed(dls, model, recipe, *how)->Learner:
     "Train with the loss that a recipe asks for, and `train_segmenter`'s further arguments."
     loss = CertaintyLoss(recipe.trust[0], recipe.image)
     return train_segmenter(dls, model, loss, [AugmentMasks(), Trust(*recipe.trust)], *how)
 
-# %% ../nbs/28_supervision.ipynb #0056
+# %% ../nbs/28_supervision.ipynb #0058
 def fit_segmenter(
     recipe, # "weak", "full", "semi", "cautious", or a `Recipe`
     expert:Part=None, # films that experts outlined
@@ -216,7 +224,7 @@ def fit_segmenter(
     dls = mixed_loaders(pools, MaskFilms(valid, side), recipe, max(1, steps // epochs), bs, seed, workers)
     return _train_mixed(dls, model, recipe, pools[0], lr, min(epochs, steps), checkpoint)
 
-# %% ../nbs/28_supervision.ipynb #0076
+# %% ../nbs/28_supervision.ipynb #0078
 def _check_knows(classifier, tasks):
     "Refuse a classifier that lacks one of the tasks."
     known = classifier.config.get("tasks", [])
@@ -224,7 +232,7 @@ def _check_knows(classifier, tasks):
     if lost:
         raise ChexsegError(f"The classifier does not know {', '.join(lost)}: train one that does.")
 
-# %% ../nbs/28_supervision.ipynb #0078
+# %% ../nbs/28_supervision.ipynb #0080
 def _with_voter(model, classifier)->Segmenter: # a copy
     "Give a segmenter a voter: a trained classifier, or the path of one."
     voter = classifier if isinstance(classifier, nn.Module) else load_classifier(classifier)
@@ -233,7 +241,7 @@ def _with_voter(model, classifier)->Segmenter: # a copy
     model.voter = copy.deepcopy(voter).to(best_device()).eval().requires_grad_(False)
     return model
 
-# %% ../nbs/28_supervision.ipynb #0080
+# %% ../nbs/28_supervision.ipynb #0082
 def add_vote(
     model:Segmenter, # a trained segmenter
     classifier, # a trained classifier of at least its tasks, or the path of one
@@ -250,7 +258,7 @@ def add_vote(
     voted.config |= dict(voted=helped, thresholds=best.thresholds, cutoffs=best.cutoffs)
     return voted
 
-# %% ../nbs/28_supervision.ipynb #0085
+# %% ../nbs/28_supervision.ipynb #0087
 def soft_dice_loss(
     p:torch.Tensor, # probabilities (B, tasks, h, w)
     q:torch.Tensor, # what they should be, 0 to 1
@@ -262,7 +270,7 @@ def soft_dice_loss(
     total = (p * p).sum(dims) + (q * q).sum(dims)
     return (1 - (2 * both + smooth) / (total + smooth)).mean()
 
-# %% ../nbs/28_supervision.ipynb #0088
+# %% ../nbs/28_supervision.ipynb #0090
 class DistillLoss(nn.Module):
     "The teacher's softened probabilities (Hinton et al. 2015) plus Dice; plain `DiceBCE` where masks are given."
     def __init__(self, temperature:float=1.):
@@ -278,7 +286,7 @@ class DistillLoss(nn.Module):
         soft = F.binary_cross_entropy_with_logits(z / T, (t / T).sigmoid())
         return T**2 * soft + soft_dice_loss(z.sigmoid(), t.sigmoid())
 
-# %% ../nbs/28_supervision.ipynb #0091
+# %% ../nbs/28_supervision.ipynb #0093
 class Teach(Callback):
     "Ask the teacher what is on each training batch, after it was moved and lit."
     run_valid = False
@@ -293,14 +301,14 @@ class Teach(Callback):
         self.learn.xb = (x,)
         self.learn.yb = (logits.as_subclass(torch.Tensor),)
 
-# %% ../nbs/28_supervision.ipynb #0094
+# %% ../nbs/28_supervision.ipynb #0096
 def _like(teacher, weights, seed)->Segmenter:
     "An untrained segmenter that is built like the teacher."
     set_seed(seed)
     c = teacher.config
     return build_segmenter(c["encoder"], c["tasks"], c["side"], weights, c["decoder"])
 
-# %% ../nbs/28_supervision.ipynb #0096
+# %% ../nbs/28_supervision.ipynb #0098
 def _unlabelled_loaders(part, valid, side, n, bs, seed=0, workers=0)->DataLoaders:
     "Films for a student, in shuffled rounds, `n` an epoch; and validation films with the experts' masks."
     if not len(part):
@@ -310,7 +318,7 @@ def _unlabelled_loaders(part, valid, side, n, bs, seed=0, workers=0)->DataLoader
     train = _dealt(films, order, n, bs, workers if films.kept is None else 0)
     return _with_valid(train, valid, bs)
 
-# %% ../nbs/28_supervision.ipynb #0098
+# %% ../nbs/28_supervision.ipynb #0100
 def fit_student(
     teacher:Segmenter, # a segmenter that learnt from expert masks; the student is built like it
     part:Part, # films without masks

@@ -2,14 +2,17 @@
 be read, drawn and scored where torch, torchvision and fastai are not installed."""
 import subprocess
 import sys
+from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from chexseg.choices import STAGES, STUDIES
 
 HEAVY = ("torch", "fastai", "pandas", "matplotlib", "cv2")
 LIGHT = ("core choices masks outlines shapes anatomy skeleton radiograph pathology phantom dataset films tables data "
-         "formats show maps pseudomasks evaluation analysis runs report").split()
+         "formats show charts devices maps pseudomasks evaluation analysis runs report").split()
 NAMES = ("run", "predict", "phantom", "excerpt", "study", *STAGES)
 COMMANDS = ([], *([name] for name in NAMES), *(["study", name] for name in STUDIES))
 WITHOUT = """
@@ -143,3 +146,11 @@ assert typical_ids(run)
 @pytest.mark.parametrize("what", WORK)
 def test_works_without_torch(what):
     printed(WITHOUT + WORK[what])
+
+
+def test_the_story_of_one_film_needs_no_torch(tmp_path):
+    "The first page runs where torch and fastai are missing: its code, in a kernel of its own."
+    page = Path(__file__).parent.parent/"nbs"/"tutorials"/"one_film.ipynb"
+    notebook = nbformat.read(page, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(WITHOUT))
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
