@@ -220,11 +220,11 @@ def wait_for(path, # a file that another process is going to write
 class Bar(tqdm):
     "A text bar that ends as one line: what was done, how often, in how many seconds."
     def close(self):
-        told = not (self.disable or self.n == 0)
         seconds = self.format_dict["elapsed"]
+        told = not self.disable and seconds >= 1
         super().close()
         if told:
-            print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=sys.stdout, flush=True)
+            print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=self.fp, flush=True)
 
 # %% ../nbs/00_core.ipynb #0054
 def progress(
@@ -233,5 +233,8 @@ def progress(
     total:int=None, # how many there are, when `items` cannot tell
 )->Bar: # the items, one by one
     "A progress bar that names its work."
-    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0
-    return Bar(items, desc=desc, total=total, leave=False, disable=quiet, mininterval=0.3, file=sys.stdout, ascii=" ━")
+    notebook = "ipykernel" in sys.modules # there the error stream is red
+    seen = notebook or sys.stderr.isatty()
+    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0 or not seen
+    stream = sys.stdout if notebook else sys.stderr
+    return Bar(items, desc=desc, total=total, leave=False, disable=quiet, mininterval=0.3, file=stream, ascii=" ━")
