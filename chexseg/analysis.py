@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEATURES', 'area_of', 'count_pixels', 'pixel_scores', 'percentage_decrease', 'longest_contour', 'shape_features',
-           'count_pieces', 'finding_features', 'pathology_features', 'write_features', 'scored_findings', 'line_fit',
+           'count_pieces', 'finding_features', 'pathology_features', 'write_tables', 'scored_findings', 'line_fit',
            'rank_fit', 'feature_regression', 'estimate_text', 'regression_text', 'analyses']
 
 # %% ../nbs/30_analysis.ipynb #0002
@@ -128,14 +128,15 @@ def pathology_features(
     return {f: pd.DataFrame(r, columns=truth.tasks).assign(img_id=ids) for f, r in rows.items()}
 
 # %% ../nbs/30_analysis.ipynb #0038
-def write_features(
-    features:dict, # as from `pathology_features`
-    folder, # where num_instances.csv, area_ratio.csv, elongation.csv and rec_area_ratio.csv go
+def write_tables(
+    tables:dict, # {name: DataFrame}, as from `pathology_features` or `analyses`
+    folder, # where NAME.csv go
 ):
-    "Write the features as CheXlocalize's scripts do."
-    for f in FEATURES:
-        with atomic_path(Path(folder)/f"{f}.csv") as p:
-            features[f].to_csv(p, index=False)
+    "Write tables as CheXlocalize's scripts do; names of rows are kept where rows have names."
+    for name, table in tables.items():
+        named = not isinstance(table.index, pd.RangeIndex)
+        with atomic_path(Path(folder)/f"{name}.csv") as p:
+            table.to_csv(p, index=named)
 
 # %% ../nbs/30_analysis.ipynb #0041
 def scored_findings(

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from .analysis import analyses
+from .analysis import analyses, write_tables
 from .choices import DECODERS, STUDIES, UNCERTAIN, ZOO
 from .classifier import load_classifier
 from .core import ChexsegError, atomic_path, check_name, once, read_json, rng, write_json
@@ -22,7 +22,7 @@ from .evaluation import bootstrap, hit_rate, iou_table, miou
 from .inference import predict_masks
 from .maps import mean_saliency, peaks
 from .pipeline import RUN_STAGE, auroc_on_test, train_classifier
-from .pseudomasks import best_per_task, pseudo_masks, tune_thresholds
+from .pseudomasks import best_per_task, pseudo_masks, tune_cutoffs, tune_thresholds
 from .runs import Run, as_run
 from .saliency import compute_saliency
 from .charts import show_curve
@@ -232,11 +232,11 @@ def analysis(run:Run # a scored run
     rows = {}
     for method, masks in made.items():
         tables = analyses(masks, readers, test.masks, test.ids, test.patients)
-        for name, table in tables.items():
-            with atomic_path(run/"studies"/"analysis"/method/f"{name}.csv") as p:
-                table.to_csv(p, index=table.index.name is not None or table.index.dtype == object)
+        write_tables(tables, run/"studies"/"analysis"/method)
         pixels = tables["precision_recall_specificity"]
         rows[method] = pixels[["precision", "recall/sensitivity", "specificity"]].mean()
+    cutoffs = tune_cutoffs(run.maps("valid"), run.masks())
+    write_tables(dict(probability_tuning_results=cutoffs), run/"studies"/"analysis")
     return pd.DataFrame(rows).T.rename_axis("method")
 
 # %% ../nbs/35_studies.ipynb #0048
