@@ -53,12 +53,12 @@ def predict_masks(
     thresholds = _per_task(model, thresholds or model.config["thresholds"])
     cutoffs = _per_task(model, model.config["cutoffs"])
     answers = mask_probs(model, part, bs, workers)
-    for k, (id, (probs, scores)) in enumerate(zip(part.ids, answers)):
+    for k, ((probs, scores), id) in enumerate(zip(answers, part.ids)): # answers first: they are asked to their end
         rles = film_masks(probs, part.size(k), thresholds, scores >= cutoffs)
         out.masks[id] = dict(zip(out.tasks, rles))
     return out
 
-# %% ../nbs/31_inference.ipynb #0022
+# %% ../nbs/31_inference.ipynb #0023
 def save_segmenter(
     path, # where, without suffix: writes `path.safetensors` and `path.json`
     model:Segmenter, # a trained segmenter
@@ -68,7 +68,7 @@ def save_segmenter(
     voter = None if model.voter is None else model.voter.config
     return save_checkpoint(path, model, dict(model.config, kind="segmenter", voter=voter, versions=made))
 
-# %% ../nbs/31_inference.ipynb #0025
+# %% ../nbs/31_inference.ipynb #0026
 def _rebuilt(config)->Segmenter:
     "The network that a config describes, and its voter, before they get their weights."
     model = build_segmenter(config["encoder"], config["tasks"], config["side"], decoder=config["decoder"])
@@ -78,13 +78,13 @@ def _rebuilt(config)->Segmenter:
         model.voter.config = voter
     return model
 
-# %% ../nbs/31_inference.ipynb #0027
+# %% ../nbs/31_inference.ipynb #0028
 def _check_kind(config, path):
     "Refuse the checkpoint of anything but a segmenter."
     if config.get("kind") != "segmenter":
         raise ChexsegError(f"{path} does not hold a segmenter: name one that `save_segmenter` wrote.")
 
-# %% ../nbs/31_inference.ipynb #0029
+# %% ../nbs/31_inference.ipynb #0030
 def load_segmenter(path, # the path given to `save_segmenter`, with or without suffix
 )->Segmenter: # in evaluation mode, on the best device
     "The segmenter of a checkpoint."
@@ -95,12 +95,12 @@ def load_segmenter(path, # the path given to `save_segmenter`, with or without s
     model.config = config
     return model.to(best_device()).eval()
 
-# %% ../nbs/31_inference.ipynb #0034
+# %% ../nbs/31_inference.ipynb #0035
 def _shards(folder, ids, size)->dict: # file -> ids
     "The parts of a large set, `size` films each, and where their masks are kept until they are put together."
     return {folder/f"{k:05d}.json": ids[a:a + size] for k, a in enumerate(range(0, len(ids), size))}
 
-# %% ../nbs/31_inference.ipynb #0037
+# %% ../nbs/31_inference.ipynb #0038
 def _joined(files, tasks)->MaskSet:
     "The masks of several files, each of which is waited for."
     out = MaskSet(tasks=tasks)
@@ -109,7 +109,7 @@ def _joined(files, tasks)->MaskSet:
         out.masks |= MaskSet.read(file, tasks).masks
     return out
 
-# %% ../nbs/31_inference.ipynb #0040
+# %% ../nbs/31_inference.ipynb #0041
 def write_masks(
     path, # JSON file to write
     model:Segmenter, # a segmenter
@@ -129,13 +129,13 @@ def write_masks(
         _joined(shards, model.config["tasks"]).save(path)
         shutil.rmtree(folder, ignore_errors=True)
 
-# %% ../nbs/31_inference.ipynb #0047
+# %% ../nbs/31_inference.ipynb #0048
 def _file_ids(files)->list: # ids
     "The name of each file; a CheXpert id for CheXpert's; preceded by the folder where names repeat."
     ids = [image_id(f) if f.stem.startswith("view") else f.stem for f in files]
     return [i if ids.count(i) == 1 else f"{f.parent.name}_{i}" for i, f in zip(ids, files)]
 
-# %% ../nbs/31_inference.ipynb #0049
+# %% ../nbs/31_inference.ipynb #0050
 def files_part(files # paths of films
 )->Part:
     "Single files as a part."
@@ -148,7 +148,7 @@ def files_part(files # paths of films
         raise ChexsegError(f"Two films would both be called {min(twice)!r}: give them different names.")
     return Part(pd.DataFrame(dict(id=ids, path=[str(f) for f in files])))
 
-# %% ../nbs/31_inference.ipynb #0052
+# %% ../nbs/31_inference.ipynb #0053
 def readable(part:Part # films
 )->tuple: # a `Part` of the films that can be read, and a message for each of the others
     "Try to read every film."
@@ -160,7 +160,7 @@ def readable(part:Part # films
             wrong[id] = str(e)
     return part.where([i not in wrong for i in part.ids]), list(wrong.values())
 
-# %% ../nbs/31_inference.ipynb #0055
+# %% ../nbs/31_inference.ipynb #0056
 def picture(
     film:np.ndarray, # uint8 (h, w)
     masks:np.ndarray, # uint8 (tasks, h, w)
@@ -172,21 +172,21 @@ def picture(
     small = np.asarray(Image.fromarray(film).reduce(k))
     return Image.fromarray(overlay(small, masks[:, ::k, ::k], tasks))
 
-# %% ../nbs/31_inference.ipynb #0058
+# %% ../nbs/31_inference.ipynb #0059
 def _write_overlays(folder, part, masks):
     "An overlay `ID.png` of each film."
     for k, id in enumerate(progress(part.ids, "overlays")):
         with atomic_path(folder/f"{id}.png") as p:
             picture(part.film(k), masks[id], masks.tasks).save(p)
 
-# %% ../nbs/31_inference.ipynb #0060
+# %% ../nbs/31_inference.ipynb #0061
 def _complain(wrong, n, folder):
     "Raise what was wrong with some of n films, if anything."
     others = f"; the others are in {folder}" if len(wrong) < n else ""
     if wrong:
         raise ChexsegError(f"{len(wrong)} of {n} films could not be read{others}. {' '.join(wrong)}")
 
-# %% ../nbs/31_inference.ipynb #0063
+# %% ../nbs/31_inference.ipynb #0064
 def predict_files(
     model, # a segmenter, or the path of one
     files, # paths of films: JPEG, PNG or DICOM

@@ -316,9 +316,7 @@ def _compared(tables, patients, c): # paired differences, {"a - b": table}
     return {f"{a} - {b}": one(a, b) for a, b in PAIRS if a in tables and b in tables}
 
 # %% ../nbs/34_pipeline.ipynb #0057
-def _scored(run, convention): # results, films and pairs by one convention
-    test, c = run.part("test"), run.choices.run
-    made = run.predictions()
+def _scored(made, test, c, convention): # results, films and pairs of masks {method: `MaskSet`} by one convention
     tables = {m: iou_table(s, test.masks, test.ids, tasks=test.tasks, convention=convention) for m, s in made.items()}
     results = bootstrap(tables, test.patients, c.bootstraps, c.seed)
     pairs = _compared(tables, test.patients, c)
@@ -336,7 +334,8 @@ def run_scores(run):
     "Score every method by every convention."
     with atomic_path(run/"hits.csv") as p:
         hit_rates(run).to_csv(p, index=False)
-    scored = {convention: _scored(run, convention) for convention in CONVENTIONS}
+    made, test = run.predictions(), run.part("test")
+    scored = {convention: _scored(made, test, run.choices.run, convention) for convention in CONVENTIONS}
     for name in ("results", "results_films"):
         _write_parts(run/f"{name}.csv", {c: s[name] for c, s in scored.items()}, ["convention"])
     pairs = {(c, pair): t for c, s in scored.items() for pair, t in s["comparisons"].items()}

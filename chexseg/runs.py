@@ -23,7 +23,6 @@ from .choices import STAGES, Choices, options, read_choices
 from .core import ChexsegError, atomic_path, once, read_json, write_json
 from .data import Part, Study
 from .evaluation import check_convention
-from .films import read_film
 from .maps import SaliencySet
 from .masks import MaskSet
 
@@ -180,42 +179,42 @@ def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; the ra
     return made
 
 # %% ../nbs/32_runs.ipynb #0041
+def _by_convention(run, name, convention)->pd.DataFrame: # the rows of a table of scores that one convention gave
+    check_convention(convention)
+    if not run.finished("scores"):
+        raise ChexsegError(f"{run.folder} has no scores yet: finish it with `chexseg scores {run.folder}`.")
+    t = pd.read_csv(run/f"{name}.csv", dtype={"id": str})
+    return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
+
+# %% ../nbs/32_runs.ipynb #0042
 @patch
 def results(self:Run,
     convention:str="either", # which films count: "either", "both" or "truth"
 )->pd.DataFrame: # tidy: method, task, mean, low, high, films
     "Mean IoU of every method and task on the test films, with intervals."
-    check_convention(convention)
-    if not self.finished("scores"):
-        raise ChexsegError(f"{self.folder} has no scores yet: finish it with `chexseg scores {self.folder}`.")
-    t = pd.read_csv(self/"results.csv")
-    return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
+    return _by_convention(self, "results", convention)
 
-# %% ../nbs/32_runs.ipynb #0043
+# %% ../nbs/32_runs.ipynb #0044
 @patch
 def film_ious(self:Run,
     convention:str="either", # which films count: "either", "both" or "truth"
 )->dict: # method -> table with a row a film and a column a task, as from `iou_table`
     "IoU of every method on every test film and task."
-    check_convention(convention)
-    t = pd.read_csv(self/"results_films.csv", dtype={"id": str})
-    t = t[t.convention == convention].drop(columns="convention")
+    t = _by_convention(self, "results_films", convention)
     return {m: part.drop(columns="method").set_index("id") for m, part in t.groupby("method", sort=False)}
 
-# %% ../nbs/32_runs.ipynb #0045
+# %% ../nbs/32_runs.ipynb #0046
 @patch
 def comparisons(self:Run,
     convention:str="either", # which films count: "either", "both" or "truth"
 )->dict: # "a - b" -> table with a row a task, as from `compare`
     "Paired differences of methods on the test films."
-    check_convention(convention)
     if not (self/"comparisons.csv").exists(): # one method alone has nobody to be compared with
         return {}
-    t = pd.read_csv(self/"comparisons.csv")
-    t = t[t.convention == convention].drop(columns="convention")
+    t = _by_convention(self, "comparisons", convention)
     return {pair: part.drop(columns="pair").set_index("task") for pair, part in t.groupby("pair", sort=False)}
 
-# %% ../nbs/32_runs.ipynb #0049
+# %% ../nbs/32_runs.ipynb #0050
 def _excerpt_tables(run, to): # whole, but for the digits of single films
     (to/"stages").mkdir(parents=True)
     for pattern in ("*.csv", "*.npz", "config.json", "tasks.json", "manifest.json", "stages/*.json"):
@@ -223,7 +222,7 @@ def _excerpt_tables(run, to): # whole, but for the digits of single films
             shutil.copyfile(file, to/file.relative_to(run.folder))
     pd.read_csv(run/"results_films.csv").round(4).to_csv(to/"results_films.csv", index=False)
 
-# %% ../nbs/32_runs.ipynb #0051
+# %% ../nbs/32_runs.ipynb #0052
 def _excerpt_masks(run, to, ids):
     for folder in ("masks", "predictions"):
         for file in sorted((run/folder).glob("*.json")):
@@ -232,30 +231,30 @@ def _excerpt_masks(run, to, ids):
             else:
                 MaskSet.read(file, run.tasks).subset(ids).save(to/folder/file.name)
 
-# %% ../nbs/32_runs.ipynb #0052
+# %% ../nbs/32_runs.ipynb #0053
 def _excerpt_maps(run, to, ids):
     for folder in sorted((run/"saliency").iterdir()):
         maps = SaliencySet.load(folder)
         if kept := [i for i in ids if i in maps]:
             maps.subset(kept).save(to/"saliency"/folder.name)
 
-# %% ../nbs/32_runs.ipynb #0053
+# %% ../nbs/32_runs.ipynb #0054
 def _excerpt_films(run, to, ids):
-    table = run.table.set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
-    paths = [f"films/{i}.jpg" for i in table.id]
+    part = run.part().subset(ids)
+    paths = [f"films/{i}.jpg" for i in part.ids]
     (to/"films").mkdir(parents=True, exist_ok=True)
-    for source, path in zip(table.path, paths):
-        Image.fromarray(read_film(source)).save(to/path, quality=75) # pixels alone: no header comes along
-    table.assign(path=paths).to_csv(to/"study.csv", index=False)
+    for k, path in enumerate(paths):
+        Image.fromarray(part.film(k)).save(to/path, quality=75) # pixels alone: no header comes along
+    part.table.assign(path=paths).to_csv(to/"study.csv", index=False)
 
-# %% ../nbs/32_runs.ipynb #0055
+# %% ../nbs/32_runs.ipynb #0056
 def _half_weights(source, to): # a checkpoint in half precision
     state = load_file(source.with_suffix(".safetensors"))
     half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in state.items()}
     save_file(half, to.with_suffix(".safetensors"))
     shutil.copyfile(source.with_suffix(".json"), to.with_suffix(".json"))
 
-# %% ../nbs/32_runs.ipynb #0056
+# %% ../nbs/32_runs.ipynb #0057
 def excerpt(
     run:Run, # a scored run
     folder, # where the excerpt goes; must not exist
@@ -272,7 +271,7 @@ def excerpt(
     _half_weights(run/"classifier", to/"classifier")
     return Run(to)
 
-# %% ../nbs/32_runs.ipynb #0059
+# %% ../nbs/32_runs.ipynb #0060
 def story()->Run:
     "The small run that travels with the package."
     return Run(Path(__file__).parent/"story")
