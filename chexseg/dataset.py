@@ -40,40 +40,55 @@ SPLIT_FILES = {
     "test": SplitFiles("chexlocalize/CheXpert/test", "test", "chexlocalize/CheXpert/test_labels.csv", 64741)}
 
 # %% ../nbs/11_dataset.ipynb #0011
-def first_patient(
+def _studies(
+    seed:int, # the data set's seed
     split:str, # "train", "val" or "test"
     n:int, # films wanted
-)->int: # number of the first patient
-    "Where the numbers of a split begin."
-    first = SPLIT_FILES[split].first
-    million = 10**6*(1 + list(SPLIT_FILES).index(split))
-    return first + million if n > 60000 else first
+)->list: # for each patient, how many studies; n in all
+    "How often each patient is filmed; the first patients are the same however many follow."
+    g = rng(seed, "roster", split)
+    counts = []
+    left = n
+    while left > 0:
+        counts.append(min(4, int(g.geometric(0.8)), left))
+        left -= counts[-1]
+    return counts
 
 # %% ../nbs/11_dataset.ipynb #0014
+def first_patient(
+    split:str, # "train", "val" or "test"
+    patients:int, # how many it has
+    n:int, # films wanted
+)->int: # number of the first patient
+    "Where the numbers of a split begin, so that no other split has the same ones."
+    first = SPLIT_FILES[split].first
+    place = 1 + list(SPLIT_FILES).index(split)
+    later = [s.first for s in SPLIT_FILES.values() if s.first > first]
+    if n <= 60000 and all(first + patients <= other for other in later):
+        return first
+    return first + place*10**max(6, len(str(n - 1)))
+
+# %% ../nbs/11_dataset.ipynb #0017
 class Visit(NamedTuple):
     "One study of one patient."
     index: int   # of the film, for `phantom_film`
     patient: int # number of the patient
     study: int   # 1 for the patient's first study
 
-# %% ../nbs/11_dataset.ipynb #0015
+# %% ../nbs/11_dataset.ipynb #0018
 def patient_list(
     seed:int, # the data set's seed
     split:str, # "train", "val" or "test"
     n:int, # films wanted
 )->list: # n `Visit`s
-    "Who is filmed how often; the first films are the same however many follow."
-    g = rng(seed, "roster", split)
+    "Who is filmed how often; while a split keeps its place, its first films are the same however many follow."
+    counts = _studies(seed, split, n)
     block = list(SPLIT_FILES).index(split)
-    patient = first_patient(split, n)
-    visits = []
-    while len(visits) < n:
-        for study in range(1, 1 + min(4, int(g.geometric(0.8)))):
-            visits.append(Visit(10**8*block + len(visits), patient, study))
-        patient += 1
-    return visits[:n]
+    first = first_patient(split, len(counts), n)
+    who = [(first + k, study + 1) for k, count in enumerate(counts) for study in range(count)]
+    return [Visit(10**8*block + k, *patient) for k, patient in enumerate(who)]
 
-# %% ../nbs/11_dataset.ipynb #0019
+# %% ../nbs/11_dataset.ipynb #0025
 class FilmJob(NamedTuple):
     "All that is needed to draw one film of a data set, in whatever process."
     folder: str  # the data set
@@ -82,13 +97,13 @@ class FilmJob(NamedTuple):
     split: str   # "train", "val" or "test"
     visit: Visit # who is filmed
 
-# %% ../nbs/11_dataset.ipynb #0020
+# %% ../nbs/11_dataset.ipynb #0026
 def film_name(visit:Visit # who is filmed
 )->str: # path below the folder of the split
     "The file name of a film, as in CheXpert."
     return f"patient{visit.patient:05d}/study{visit.study}/view1_frontal.jpg"
 
-# %% ../nbs/11_dataset.ipynb #0023
+# %% ../nbs/11_dataset.ipynb #0029
 def save_film(
     job:FilmJob, # which film
     image, # uint8 (side, side)
@@ -98,7 +113,7 @@ def save_film(
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, quality=95)
 
-# %% ../nbs/11_dataset.ipynb #0026
+# %% ../nbs/11_dataset.ipynb #0032
 def patient_columns(
     job:FilmJob, # which film
     causes:dict, # of the film
@@ -108,7 +123,7 @@ def patient_columns(
     return {"Sex": "Female" if causes["woman"] else "Male", "Age": age,
             "Frontal/Lateral": "Frontal", "AP/PA": "AP" if causes["bed"] else "PA"}
 
-# %% ../nbs/11_dataset.ipynb #0027
+# %% ../nbs/11_dataset.ipynb #0033
 def label_row(
     job:FilmJob, # which film
     causes:dict, # of the film
@@ -119,14 +134,14 @@ def label_row(
     patient = {} if job.split == "test" else patient_columns(job, causes)
     return {"Path": path} | patient | labels
 
-# %% ../nbs/11_dataset.ipynb #0031
+# %% ../nbs/11_dataset.ipynb #0037
 def outline_entry(masks # (10, h, w)
 )->dict: # img_size and, for each task that is present, its outlines
     "One film's entry in an annotation file."
     outlines = {task: contours(mask) for task, mask in zip(TASKS, masks) if mask.any()}
     return {"img_size": list(masks.shape[1:])} | outlines
 
-# %% ../nbs/11_dataset.ipynb #0034
+# %% ../nbs/11_dataset.ipynb #0040
 class FilmRecord(NamedTuple):
     "What the files of a split need to know about one film."
     id: str            # as from `image_id`
@@ -135,7 +150,7 @@ class FilmRecord(NamedTuple):
     reader: dict=None  # the second reader's outlines; test only
     points: dict=None  # task -> the second reader's points; test only
 
-# %% ../nbs/11_dataset.ipynb #0035
+# %% ../nbs/11_dataset.ipynb #0041
 def make_film(job:FilmJob # which film
 )->FilmRecord: # for the files of its split
     "Draw one film, write its JPEG, and return what the label file and the outlines need."
@@ -153,7 +168,7 @@ def make_film(job:FilmJob # which film
     second = second_reading(g, film)
     return FilmRecord(name, row, truth, outline_entry(second), all_points(g, second))
 
-# %% ../nbs/11_dataset.ipynb #0038
+# %% ../nbs/11_dataset.ipynb #0044
 def write_labels(
     path, # the label file
     rows:list, # from `label_row`
@@ -164,7 +179,7 @@ def write_labels(
         table.writeheader()
         table.writerows(rows)
 
-# %% ../nbs/11_dataset.ipynb #0041
+# %% ../nbs/11_dataset.ipynb #0047
 def write_outlines(
     folder:Path, # where the two files go
     reader:str, # "gt" for the truth, "hb" (human benchmark) for the second reader
@@ -176,7 +191,7 @@ def write_outlines(
     write_annotations(folder/f"{reader}_annotations_{split}.json", found)
     annotations_to_masks(found).save(folder/f"{reader}_segmentations_{split}.json")
 
-# %% ../nbs/11_dataset.ipynb #0044
+# %% ../nbs/11_dataset.ipynb #0050
 def write_second_reader(
     folder:Path, # where the three files go
     records:list, # from `make_film`
@@ -185,7 +200,7 @@ def write_second_reader(
     write_outlines(folder, "hb", "test", {r.id: r.reader for r in records})
     write_json(folder/"hb_salient_pt_test.json", {r.id: r.points for r in records if r.points})
 
-# %% ../nbs/11_dataset.ipynb #0045
+# %% ../nbs/11_dataset.ipynb #0051
 def write_split(
     folder:Path, # the data set
     split:str, # "train", "val" or "test"
@@ -201,7 +216,7 @@ def write_split(
     if split == "test":
         write_second_reader(marks, records)
 
-# %% ../nbs/11_dataset.ipynb #0048
+# %% ../nbs/11_dataset.ipynb #0054
 def worker_count(
     jobs:int, # how many there are
     workers:int=None, # processes asked for
@@ -209,7 +224,7 @@ def worker_count(
     "As many as asked for; otherwise at most one a core, and at most one for every 200 films."
     return min(num_cpus(), jobs//200) if workers is None else workers
 
-# %% ../nbs/11_dataset.ipynb #0051
+# %% ../nbs/11_dataset.ipynb #0057
 def check_finished(
     done:int, # results
     jobs:int, # how many there should be
@@ -219,7 +234,7 @@ def check_finished(
         raise ChexsegError("The worker processes did not start: put the call under `if __name__ == '__main__':`, "
                            "or pass workers=1.")
 
-# %% ../nbs/11_dataset.ipynb #0052
+# %% ../nbs/11_dataset.ipynb #0058
 def in_parallel(
     f, # a function of a module, so that other processes can import it
     jobs:list, # its arguments, one a call
@@ -237,7 +252,7 @@ def in_parallel(
     check_finished(len(done), len(jobs))
     return list(done)
 
-# %% ../nbs/11_dataset.ipynb #0055
+# %% ../nbs/11_dataset.ipynb #0061
 def film_jobs(
     folder:Path, # the data set
     made:dict, # seed, side and the number of films in each split
@@ -249,7 +264,7 @@ def film_jobs(
         jobs += [FilmJob(str(folder), made["seed"], made["side"], split, visit) for visit in visits]
     return jobs
 
-# %% ../nbs/11_dataset.ipynb #0056
+# %% ../nbs/11_dataset.ipynb #0062
 def draw_set(
     folder:Path, # where to write
     made:dict, # seed, side and the number of films in each split
@@ -262,7 +277,7 @@ def draw_set(
         write_split(folder, split, [r for job, r in zip(jobs, records) if job.split == split])
     write_json(folder/"phantom.json", made)
 
-# %% ../nbs/11_dataset.ipynb #0059
+# %% ../nbs/11_dataset.ipynb #0065
 def is_written(
     folder:Path, # where a data set shall stand
     made:dict, # the arguments that it shall be made with
@@ -277,7 +292,7 @@ def is_written(
         raise ChexsegError(f"{folder} holds a phantom set made with {was}, not {made}: name another folder.")
     return True
 
-# %% ../nbs/11_dataset.ipynb #0062
+# %% ../nbs/11_dataset.ipynb #0068
 def check_made(made:dict # seed, side and the number of films in each split
 ):
     "Complain about a data set that cannot be drawn."
@@ -287,7 +302,7 @@ def check_made(made:dict # seed, side and the number of films in each split
     if made["side"] < 32:
         raise ChexsegError(f"A phantom film cannot be {made['side']} pixels across: ask for side=32 or more.")
 
-# %% ../nbs/11_dataset.ipynb #0065
+# %% ../nbs/11_dataset.ipynb #0071
 def write_phantom(
     folder, # where the data set shall stand
     train:int=2400, # films with report labels

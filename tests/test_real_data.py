@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from chexseg.core import OBSERVATIONS, TASKS, observation_of, read_json
-from chexseg.data import open_study
+from chexseg.core import OBSERVATIONS, TASKS, ChexsegError, observation_of, read_json
+from chexseg.data import open_study, view_counts
 from chexseg.films import film_size, read_film
 from chexseg.formats import CHESTX_DET, read_chestx_det
 from chexseg.masks import letterbox
@@ -30,6 +30,14 @@ def test_chexlocalize_opens(study):
     assert study.tasks == TASKS and study.annotated == ["val"] and study.readers is None
     assert study.table.id.tolist() == study.experts.ids == [ID]
     assert study.table.loc[0, ["patient", "view", "split"]].tolist() == ["patient64541", "frontal", "val"]
+
+
+def test_chexlocalize_counts_its_views(study):
+    counted = [dict(split="val", view="frontal", films=1, outlined=1, used=True)]
+    assert view_counts(study).to_dict("records") == counted and study.left_out is None
+    assert open_study(DATA/"chexlocalize", views="frontal").table.equals(study.table)
+    with pytest.raises(ChexsegError, match="views='lateral' leaves no film of val, which has 1 frontal"):
+        open_study(DATA/"chexlocalize", views="lateral")
 
 
 def test_chexlocalize_labels_are_the_files_own(study):
