@@ -38,30 +38,31 @@ def otsu_threshold(grey:np.ndarray, # uint8, any shape
 # %% ../nbs/22_pseudomasks.ipynb #0015
 def fill_contours(mask:np.ndarray, # bool (h, w)
 )->np.ndarray: # bool (h, w)
-    "Fill the holes of a mask: its external contours, drawn solid, as cheXlocalize has it."
+    "The contours of a mask drawn solid, as cheXlocalize has it: holes are filled, pieces of one pixel dropped."
     import cv2
-    out = np.ascontiguousarray(mask, np.uint8)
-    contours, _ = cv2.findContours(out, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(out, contours, -1, 1, cv2.FILLED)
+    mask = np.ascontiguousarray(mask, np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    out = np.zeros_like(mask)
+    cv2.drawContours(out, [c for c in contours if len(c) > 1], -1, 1, cv2.FILLED)
     return out.astype(bool)
 
-# %% ../nbs/22_pseudomasks.ipynb #0020
+# %% ../nbs/22_pseudomasks.ipynb #0022
 def otsu_mask(a:np.ndarray, # a map at full size
 )->np.ndarray: # bool (h, w)
-    "cheXlocalize's mask of a map: min-max to 8 bits, Otsu, external contours filled; a flat map gives an empty mask."
+    "cheXlocalize's mask of a map: min-max to 8 bits, Otsu, contours drawn solid; a flat map gives an empty mask."
     grey = (255 * min_max(a)).astype(np.uint8)
     if not grey.any():
         return np.zeros(grey.shape, bool)
     return fill_contours(grey > otsu_threshold(grey))
 
-# %% ../nbs/22_pseudomasks.ipynb #0023
+# %% ../nbs/22_pseudomasks.ipynb #0025
 def _check_threshold(threshold # "otsu", or a number from 0 to 1
 ):
     "Refuse what is no threshold."
     if threshold != "otsu" and not (isinstance(threshold, (int, float, np.number)) and 0 <= threshold <= 1):
         raise ChexsegError(f"A threshold is 'otsu' or a number from 0 to 1, not {threshold!r}.")
 
-# %% ../nbs/22_pseudomasks.ipynb #0025
+# %% ../nbs/22_pseudomasks.ipynb #0027
 def threshold_mask(
     a:np.ndarray, # a map at full size
     threshold="otsu", # "otsu", or a share of the range of the map
@@ -70,7 +71,7 @@ def threshold_mask(
     _check_threshold(threshold)
     return otsu_mask(a) if threshold == "otsu" else min_max(a) > np.float32(threshold)
 
-# %% ../nbs/22_pseudomasks.ipynb #0030
+# %% ../nbs/22_pseudomasks.ipynb #0032
 def probability_gate(
     probs:np.ndarray, # predicted probabilities (n, tasks)
     cutoffs, # least probability: a number, or {task: number}
@@ -82,13 +83,13 @@ def probability_gate(
         cutoffs = [cutoffs.get(t, 0) for t in tasks]
     return ~(probs < np.asarray(cutoffs))
 
-# %% ../nbs/22_pseudomasks.ipynb #0033
+# %% ../nbs/22_pseudomasks.ipynb #0035
 def label_gate(labels # image labels (n, tasks): 1, 0, or NaN for unknown
 )->np.ndarray: # bool (n, tasks): may this film have a mask?
     "A finding that the report denies has no pseudo-mask."
     return ~(np.asarray(labels, float) == 0)
 
-# %% ../nbs/22_pseudomasks.ipynb #0036
+# %% ../nbs/22_pseudomasks.ipynb #0038
 def _blank_masks(
     n:int, # how many tasks
     size:tuple, # (h, w) of the film
@@ -102,7 +103,7 @@ def _blank_masks(
     box = letterbox(size, side)
     return out, out[:, box.top:box.top + box.height, box.left:box.left + box.width]
 
-# %% ../nbs/22_pseudomasks.ipynb #0038
+# %% ../nbs/22_pseudomasks.ipynb #0040
 def draw_masks(
     sal:SaliencySet, # maps
     id:str, # the film
@@ -117,7 +118,7 @@ def draw_masks(
         inside[sal.tasks.index(t)] = threshold_mask(m, threshold)
     return out
 
-# %% ../nbs/22_pseudomasks.ipynb #0041
+# %% ../nbs/22_pseudomasks.ipynb #0043
 def _every_threshold(
     threshold, # "otsu", a number, or {task: "otsu" or number}
     tasks:list, # names
@@ -129,7 +130,7 @@ def _every_threshold(
         raise ChexsegError(f"No threshold for {', '.join(missing)}: give one for each task, or one for all.")
     return per_task
 
-# %% ../nbs/22_pseudomasks.ipynb #0047
+# %% ../nbs/22_pseudomasks.ipynb #0049
 def _check_labels(
     labels, # image labels
     shape:tuple, # (n, tasks) of the maps
@@ -139,7 +140,7 @@ def _check_labels(
         raise ChexsegError(f"Labels of shape {np.shape(labels)} do not fit maps of {shape} films and tasks: "
                            "give one row a film and one column a task.")
 
-# %% ../nbs/22_pseudomasks.ipynb #0049
+# %% ../nbs/22_pseudomasks.ipynb #0051
 def _gates(
     sal:SaliencySet, # maps and probabilities
     prob_cutoff, # least probability: None, a number, or {task: number}
@@ -152,7 +153,7 @@ def _gates(
         gates &= label_gate(labels)
     return gates if prob_cutoff is None else gates & probability_gate(sal.probs, prob_cutoff, sal.tasks)
 
-# %% ../nbs/22_pseudomasks.ipynb #0051
+# %% ../nbs/22_pseudomasks.ipynb #0053
 def pseudo_masks(
     sal:SaliencySet, # maps
     threshold="otsu", # "otsu", a number, or {task: "otsu" or number}
@@ -173,7 +174,7 @@ def pseudo_masks(
             out.masks |= masks
     return out
 
-# %% ../nbs/22_pseudomasks.ipynb #0058
+# %% ../nbs/22_pseudomasks.ipynb #0060
 def _tiles(
     shape:tuple, # (h, w), pixels
     side:int=256, # of a tile, pixels
@@ -183,7 +184,7 @@ def _tiles(
         for x in range(0, shape[1], side):
             yield slice(y, y + side), slice(x, x + side)
 
-# %% ../nbs/22_pseudomasks.ipynb #0060
+# %% ../nbs/22_pseudomasks.ipynb #0062
 def _count_tile(
     drawn:np.ndarray, # int (thresholds,): pixels above each threshold so far; the tile's are added
     both:np.ndarray, # int (thresholds,): those of them that the expert outlined
@@ -202,7 +203,7 @@ def _count_tile(
         if n:
             both[k] += np.count_nonzero(above & true)
 
-# %% ../nbs/22_pseudomasks.ipynb #0062
+# %% ../nbs/22_pseudomasks.ipynb #0064
 def iou_curve(
     a:np.ndarray, # a map at full size
     true:np.ndarray, # bool, the expert's mask, not empty
@@ -215,14 +216,14 @@ def iou_curve(
         _count_tile(drawn, both, a[tile], true[tile], grid)
     return both/(drawn + np.count_nonzero(true) - both)
 
-# %% ../nbs/22_pseudomasks.ipynb #0065
+# %% ../nbs/22_pseudomasks.ipynb #0067
 class Best(NamedTuple):
     "The decision that scored best."
     threshold: float # pixels above it are inside
     cutoff: float # films that score below it have no mask
     iou: float # the mean IoU that it reached
 
-# %% ../nbs/22_pseudomasks.ipynb #0067
+# %% ../nbs/22_pseudomasks.ipynb #0069
 def best_threshold(
     ious, # (thresholds, films): IoU at each threshold; NaN where a film does not count
     thresholds, # those tried
@@ -240,7 +241,7 @@ def best_threshold(
     score, cutoff, k = max(tried)
     return Best(thresholds[k], -cutoff, float(score))
 
-# %% ../nbs/22_pseudomasks.ipynb #0071
+# %% ../nbs/22_pseudomasks.ipynb #0073
 def _outlined(
     sal:SaliencySet, # maps
     experts:MaskSet, # masks with the same tasks
@@ -250,7 +251,7 @@ def _outlined(
         if i in experts:
             yield from ((i, t) for t, there in zip(sal.tasks, experts.positive(i)) if there)
 
-# %% ../nbs/22_pseudomasks.ipynb #0073
+# %% ../nbs/22_pseudomasks.ipynb #0075
 def _score_map(
     a:np.ndarray, # a map at full size
     true:np.ndarray, # bool, the expert's mask, not empty
@@ -260,7 +261,7 @@ def _score_map(
     "The IoU of each threshold on one film, numbers first."
     return [*iou_curve(a, true, plain), *(iou(threshold_mask(a, name), true) for name in named)]
 
-# %% ../nbs/22_pseudomasks.ipynb #0076
+# %% ../nbs/22_pseudomasks.ipynb #0078
 def threshold_scores(
     sal:SaliencySet, # maps of films that experts outlined
     experts:MaskSet, # their masks, at the films' size
@@ -277,7 +278,7 @@ def threshold_scores(
     unknown = [np.nan]*len(grid)
     return pd.DataFrame({t: np.mean(s, 0) if s else unknown for t, s in scores.items()}, index=[*plain, *named])
 
-# %% ../nbs/22_pseudomasks.ipynb #0079
+# %% ../nbs/22_pseudomasks.ipynb #0081
 def tune_thresholds(
     sal:SaliencySet, # maps of films that experts outlined
     experts:MaskSet, # their masks
@@ -293,7 +294,7 @@ def tune_thresholds(
         rows.append((best.threshold, t, best.iou))
     return pd.DataFrame(rows, columns=["threshold", "task", "mIoU"])
 
-# %% ../nbs/22_pseudomasks.ipynb #0082
+# %% ../nbs/22_pseudomasks.ipynb #0084
 def _value_column(df:pd.DataFrame # a table of thresholds or cutoffs
 )->str: # "threshold" or "prob_threshold"
     "The column with the values."
@@ -302,7 +303,7 @@ def _value_column(df:pd.DataFrame # a table of thresholds or cutoffs
         raise ChexsegError("Expected columns task and threshold (or prob_threshold): see tune_thresholds.")
     return column
 
-# %% ../nbs/22_pseudomasks.ipynb #0084
+# %% ../nbs/22_pseudomasks.ipynb #0086
 def best_per_task(table, # a frame or a CSV file: task, threshold or prob_threshold, and mIoU when there is a choice
 )->dict: # {task: value}
     "The threshold or cutoff of each task; the one with the best mIoU where a task has several rows."
@@ -312,7 +313,7 @@ def best_per_task(table, # a frame or a CSV file: task, threshold or prob_thresh
         df = df.sort_values("mIoU", ascending=False, kind="stable", na_position="last")
     return df.drop_duplicates("task").set_index("task")[column].to_dict()
 
-# %% ../nbs/22_pseudomasks.ipynb #0087
+# %% ../nbs/22_pseudomasks.ipynb #0089
 def _film_ious(
     sal:SaliencySet, # which films and tasks
     masks:MaskSet, # what was drawn on them
@@ -327,7 +328,7 @@ def _film_ious(
         ious[k] = [iou(a, b) for a, b in zip(masks[i], true)]
     return ious, there
 
-# %% ../nbs/22_pseudomasks.ipynb #0089
+# %% ../nbs/22_pseudomasks.ipynb #0091
 def _mean_at(
     cutoff:float, # films below it have no mask
     probs:np.ndarray, # (n,): predicted probabilities
@@ -337,7 +338,7 @@ def _mean_at(
     "Mean IoU of one task at one cutoff."
     return pd.Series(np.where(probs < cutoff, np.where(there, 0., np.nan), ious)).mean()
 
-# %% ../nbs/22_pseudomasks.ipynb #0091
+# %% ../nbs/22_pseudomasks.ipynb #0093
 def tune_cutoffs(
     sal:SaliencySet, # maps and probabilities of films that experts looked at
     experts:MaskSet, # their masks; a film without an entry is normal
