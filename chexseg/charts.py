@@ -116,6 +116,7 @@ def show_intervals(
     ax=None, # where to draw; a figure as wide as needed when not given
     title:str=None, # above
     ylabel:str="IoU", # on the left
+    labels:dict=None, # method -> what to call it, for those that are not called by their names
 ): # the axis
     "Bars with intervals, grouped by task."
     colors, tasks = _line_colors(scores.method.unique()), list(scores.task.unique())
@@ -124,9 +125,9 @@ def show_intervals(
     width = 0.82 / len(colors)
     for k, (name, s) in enumerate(scores.groupby("method", sort=False)):
         middle = s.task.map(at) + (k - (len(colors) - 1) / 2) * width
-        _draw_bars(ax, middle, s, width, colors[name], name)
+        _draw_bars(ax, middle, s, width, colors[name], (labels or {}).get(name, name))
     _style_axis(ax, ylabel=ylabel)
-    _legend_above(ax, colors, title)
+    _legend_above(ax, [(labels or {}).get(name, name) for name in colors], title)
     _name_groups(ax, at)
     ax.grid(axis="y", color="#DDD", lw=0.5, zorder=0)
     ax.margins(x=0.02)

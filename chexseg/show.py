@@ -40,7 +40,7 @@ COLORS = dict(zip(TASKS, [
 ]))
 
 # %% ../nbs/16_show.ipynb #0008
-METHOD_COLORS = dict(zip([*METHODS, "radiologists"], [
+METHOD_COLORS = dict(zip([*METHODS, "readers"], [
     "#6698FF", # weak
     "#352F95", # weak+irnet
     "#D07C29", # full
@@ -49,7 +49,8 @@ METHOD_COLORS = dict(zip([*METHODS, "radiologists"], [
     "#0EDC9D", # semi
     "#207257", # chexseg
     "#D7CD17", # semi+vote
-    "#222222", # radiologists
+    "#8E1EFF", # ours
+    "#222222", # readers
 ]))
 
 # %% ../nbs/16_show.ipynb #0016
