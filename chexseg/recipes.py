@@ -31,6 +31,7 @@ class Recipe:
     trust: tuple = (1., 1.) # weight of a pseudo-mask's pixels at the start and at the end; 1 = as an expert's
     band: int = 0 # pixels on either side of a pseudo-mask's outline that are not used
     image: float = 0. # weight of the loss on image labels
+    label_gate: bool = True # image labels decide what a pseudo-mask may say; False takes pseudo-masks as they come
 
 # %% ../nbs/27_recipes.ipynb #0009
 RECIPES = {
@@ -159,11 +160,11 @@ def image_labels(codes:torch.Tensor, # (B, tasks, h, w)
 # %% ../nbs/27_recipes.ipynb #0049
 class CertaintyLoss(nn.Module):
     "Dice and cross-entropy on coded masks, each pixel weighted by how sure it is, plus cross-entropy on image labels."
-    def __init__(self, trust:float=1., image:float=0.):
+    def __init__(self, trust:float=1., image:float=0., bce:float=1.): # `bce`: as `DiceBCE` takes it
         super().__init__()
         self.trust = trust
         self.image = image
-        self.pixels = DiceBCE()
+        self.pixels = DiceBCE(bce)
         self.labels = NaNBCE()
 
 # %% ../nbs/27_recipes.ipynb #0050

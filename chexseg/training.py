@@ -124,9 +124,11 @@ def __getitem__(self:Films, i):
 @patch
 def fill(self:Films,
     workers:int=None, # threads; None = one a core
+    which=None, # film numbers; all when None
 )->Films: # itself
-    "Read everything into memory, in parallel, when the set is small enough to stay there."
-    todo = [i for i in range(len(self)) if self.kept is not None and i not in self.kept]
+    "Read films into memory, in parallel, when the set is small enough to stay there."
+    which = range(len(self)) if which is None else which
+    todo = [i for i in which if self.kept is not None and i not in self.kept]
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for _ in progress(pool.map(self.raw, todo), "reading films", len(todo)):
             pass
