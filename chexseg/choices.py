@@ -19,7 +19,7 @@ from .core import ChexsegError, check_name
 class Method:
     "One way to train a segmenter."
     label: str # for tables
-    recipe: str # of `RECIPES`, or "distil"
+    recipe: str # of `RECIPES`, or "distil", or "ours"
     masks: str = "pseudo" # the pseudo-masks it sees: "pseudo" for thresholded saliency, or "irnet"
     vote_on: str = "" # nothing is trained: the classifier gets a vote on this method's masks
 
@@ -33,6 +33,7 @@ METHODS = {
     "semi": Method("semi-supervised", "semi"),
     "chexseg": Method("semi-supervised, IRNet (CheXseg)", "semi", "irnet"),
     "semi+vote": Method("semi-supervised, with the classifier's vote", "semi", vote_on="semi"),
+    "ours": Method("ours: a student of teachers and of image labels", "ours"),
 }
 
 # %% ../nbs/01_choices.ipynb #0012
@@ -96,9 +97,13 @@ class StudyChoices:
     "Which films, and how they are read."
     data: str = _choice("", "data folder; empty: a phantom is made")
     tasks: tuple = _choice((), "localisation tasks; empty: all that the data has")
-    films: tuple = _choice((2000, 140, 160), "phantom: training, validation and test films")
+    films: tuple = _choice((8000, 140, 400), "phantom: training, validation and test films")
     film_side: int = _choice(0, "phantom: pixels across a film; 0: as many as --side")
+    views: str = _choice("all", "films by view: all, frontal (and those of unknown view), or lateral",
+                         ("all", "frontal", "lateral"))
     experts: int = _choice(12, "films with expert masks that segmenters may learn from")
+    tune_on: str = _choice("experts", "films whose outlines thresholds are chosen on: those of the experts alone, or "
+                           "the validation films", ("experts", "validation"))
     side: int = _choice(96, "films are letterboxed to side x side pixels")
     uncertain: str = _choice("U-Ignore", "policy for uncertain labels", UNCERTAIN)
     blank: str = _choice("negative", "policy for observations that a report does not mention", BLANK)
@@ -108,10 +113,15 @@ class StudyChoices:
 class ClassifierChoices:
     "The classifier: arguments of `fit_classifier`."
     arch: str = _choice("small", "backbone: small, or a torchvision name such as densenet121")
-    epochs: int = _choice(10, "epochs")
+    epochs: int = _choice(8, "epochs")
     bs: int = _choice(32, "films a batch")
     lr: float = _choice(4e-3, "peak learning rate")
     pretrained: bool = _choice(False, "start from ImageNet weights")
+    schedule: str = _choice("one-cycle", "learning rate: one-cycle or constant", ("one-cycle", "constant"))
+    checks: int = _choice(1, "looks at the films that pick the epoch, in each epoch")
+    monitor: str = _choice("all", "tasks whose mean AUROC picks the epoch: all, or those of the competition",
+                           ("all", "competition"))
+    observations: str = _choice("tasks", "what the network learns: the tasks, or all observations", ("tasks", "all"))
 
 # %% ../nbs/01_choices.ipynb #0027
 @dataclass(frozen=True)
@@ -139,15 +149,23 @@ class SegmenterChoices:
                            "empty: light for the small encoder, else dynamic", ("", *DECODERS))
     weights: str = _choice("classifier", "where the encoder's weights come from: classifier, imagenet or random",
                            ("classifier", "imagenet", "random"))
-    steps: int = _choice(300, "training steps")
+    steps: int = _choice(1200, "training steps")
     bs: int = _choice(16, "films a batch")
     lr: float = _choice(4e-3, "peak learning rate")
+    epochs: int = _choice(0, "instead of steps: how often the drawn films come; 0: steps count")
+    loss: str = _choice("dice+bce", "loss: dice+bce, or dice alone", ("dice+bce", "dice"))
+    schedule: str = _choice("one-cycle", "learning rate: one-cycle or constant", ("one-cycle", "constant"))
+    wd: float = _choice(.01, "weight decay")
+    moved: bool = _choice(True, "move and light the films of each batch")
+    checkpoint: str = _choice("last", "the network of the last step, or the best on outlined films", ("last", "best"))
+    film_cutoff: bool = _choice(True, "a film whose score is below a tuned cutoff has no mask")
 
 # %% ../nbs/01_choices.ipynb #0033
 @dataclass(frozen=True)
 class RunChoices:
     "What concerns the run as a whole."
-    methods: tuple = _choice(("weak", "full", "semi", "semi+vote"), "segmenters to train")
+    methods: tuple = _choice(("weak", "full", "full+vote", "semi", "ours"), "segmenters to train")
+    weak_films: int = _choice(0, "pseudo-labelled films that segmenters learn from; 0: all")
     expert_share: float = _choice(0.9, "semi-supervised: probability that a draw is an expert film")
     temperature: float = _choice(1., "distillation: temperature; the student takes twice as many steps as others")
     bootstraps: int = _choice(1000, "replicates for the 95% intervals")
@@ -192,25 +210,34 @@ def options()->dict: # name -> `Option`, in the order of the groups
     return {o.name: o for group in fields(Choices) for o in _options_of(group)}
 
 # %% ../nbs/01_choices.ipynb #0046
+_PUBLISHED = dict(
+    methods=tuple(m for m in METHODS if not METHODS[m].vote_on and m != "ours"), films=(20000, 300, 668), experts=147,
+    side=320, classifier_arch="resnet18", classifier_pretrained=True, classifier_epochs=3, classifier_bs=16,
+    classifier_lr=1e-4, classifier_schedule="constant", classifier_checks=10, classifier_monitor="competition",
+    classifier_observations="all", saliency="gradcam", threshold="otsu", label_gate=False, irnet_steps=3000,
+    irnet_trunk="imagenet", segmenter_encoder="resnet18", segmenter_decoder="deeplabv3plus", segmenter_epochs=20,
+    segmenter_bs=8, segmenter_lr=1e-4, segmenter_loss="dice", segmenter_schedule="constant", segmenter_wd=0.,
+    segmenter_moved=False, segmenter_checkpoint="best", segmenter_film_cutoff=False, weak_films=100, temperature=10.)
+
+# %% ../nbs/01_choices.ipynb #0047
 PRESETS = {
     "small": {},
     "table": dict(methods=tuple(METHODS)),
-    "story": dict(methods=tuple(METHODS), films=(8000, 140, 160), film_side=512, side=128, classifier_epochs=8,
-                  segmenter_steps=600),
-    "paper": dict(methods=tuple(METHODS), films=(20000, 300, 668), experts=147, side=320, saliency="gradcam",
-                  classifier_arch="densenet121", classifier_epochs=3, classifier_bs=16, classifier_lr=1e-4,
-                  classifier_pretrained=True, irnet_steps=3000, segmenter_encoder="densenet121",
-                  segmenter_decoder="deeplabv3plus", segmenter_steps=4000, segmenter_bs=8, segmenter_lr=1e-4),
+    "story": dict(methods=tuple(METHODS), films=(8000, 140, 160), film_side=512, side=128),
+    "paper": _PUBLISHED,
+    "paper-small": _PUBLISHED | dict(films=(600, 60, 60), experts=24, side=96, classifier_arch="small",
+                                     classifier_pretrained=False, classifier_lr=4e-3, irnet_steps=100,
+                                     irnet_trunk="classifier", segmenter_encoder="small", segmenter_lr=1e-3),
 }
 
-# %% ../nbs/01_choices.ipynb #0049
+# %% ../nbs/01_choices.ipynb #0050
 def _checked(name, value): # the value, a list as a tuple
     option = options()[check_name(name, options(), "option")]
     if option.words:
         check_name(value, option.words, f"choice of {name}")
     return tuple(value) if isinstance(option.default, tuple) else value
 
-# %% ../nbs/01_choices.ipynb #0051
+# %% ../nbs/01_choices.ipynb #0052
 def _grouped(
     values:dict, # option -> value
 )->Choices:
@@ -220,7 +247,7 @@ def _grouped(
         groups[known[name].group][known[name].field] = value
     return Choices(**{g.name: g.default_factory(**groups[g.name]) for g in fields(Choices)})
 
-# %% ../nbs/01_choices.ipynb #0052
+# %% ../nbs/01_choices.ipynb #0053
 def make_choices(
     preset:str="small", # one of `PRESETS`
     **chosen, # options that depart from it
@@ -234,11 +261,11 @@ def make_choices(
     values["data"] = str(values.get("data") or "")
     return _grouped(values)
 
-# %% ../nbs/01_choices.ipynb #0056
+# %% ../nbs/01_choices.ipynb #0061
 ZOO = ("gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "scorecam", "integratedgradients",
        "gradcam+layercam")
 
-# %% ../nbs/01_choices.ipynb #0057
+# %% ../nbs/01_choices.ipynb #0062
 @dataclass(frozen=True)
 class StudyKind:
     "One study on top of a run."
@@ -248,7 +275,7 @@ class StudyKind:
 
 STUDIES = {
     "curves": StudyKind("mIoU against the number of expert masks and of pseudo-labelled films", "pseudomasks",
-                        dict(experts=(12, 24, 48), weak=(100, 500, 2000))),
+                        dict(experts=(12, 24, 48), weak=(500, 2000, 8000))),
     "ablation": StudyKind("architecture x initial weights x supervision", "pseudomasks",
                           dict(decoders=tuple(DECODERS), weights=("random", "classifier"),
                                recipes=("weak", "full", "semi"))),
@@ -259,7 +286,7 @@ STUDIES = {
     "analysis": StudyKind("CheXlocalize's analyses: pixels, the gap to readers, the shapes of findings", "scores", {}),
 }
 
-# %% ../nbs/01_choices.ipynb #0060
+# %% ../nbs/01_choices.ipynb #0065
 def read_choices(
     groups:dict, # {group: {field: value}}, as `dataclasses.asdict` gives them
     file="the choices", # what to name in the message

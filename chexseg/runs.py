@@ -8,6 +8,7 @@ __all__ = ['FORMAT', 'Run', 'as_run', 'excerpt', 'story']
 # %% ../nbs/32_runs.ipynb #0002
 import os
 import shutil
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -19,15 +20,15 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from . import __version__
-from .choices import STAGES, Choices, options, read_choices
+from .choices import METHODS, STAGES, Choices, options, read_choices
 from .core import ChexsegError, atomic_path, once, read_json, write_json
 from .data import Part, Study
-from .evaluation import check_convention
+from .evaluation import check_convention, iou_from_areas, read_areas
 from .maps import SaliencySet
 from .masks import MaskSet
 
 # %% ../nbs/32_runs.ipynb #0006
-FORMAT = 2 # of run folders; a change that older versions cannot read gets the next number
+FORMAT = 3 # of run folders; a change that older versions cannot read gets the next number
 
 # %% ../nbs/32_runs.ipynb #0007
 def _kept_choices(path)->Choices: # those that a folder was made with
@@ -115,10 +116,11 @@ def save_study(self:Run,
     "Write a study into the run folder."
     study.experts.save(self/"masks"/"experts.json")
     if study.readers is not None:
-        study.readers.save(self/"masks"/"radiologists.json")
+        study.readers.save(self/"masks"/"readers.json")
     if study.points:
         write_json(self/"masks"/"points.json", study.points)
     write_json(self/"tasks.json", study.tasks)
+    write_json(self/"films.json", study.table.role.value_counts().to_dict())
     paths = [_shortest(p, self.folder) for p in study.table.path]
     with atomic_path(self/"study.csv") as p:
         study.table.assign(path=paths).to_csv(p, index=False)
@@ -136,20 +138,26 @@ def tasks(self:Run)->list: # in the order of all arrays
 
 # %% ../nbs/32_runs.ipynb #0029
 @patch(as_prop=True)
+def films(self:Run)->dict: # role -> number of films
+    "How many films of each role the run has used."
+    return read_json(self/"films.json")
+
+# %% ../nbs/32_runs.ipynb #0031
+@patch(as_prop=True)
 def table(self:Run)->pd.DataFrame: # one row a film
     "The study table, with the films where they are now."
     t = pd.read_csv(self/"study.csv", dtype={"id": str, "patient": str})
     return t.assign(path=[str(self.folder/p) for p in t.path])
 
-# %% ../nbs/32_runs.ipynb #0031
+# %% ../nbs/32_runs.ipynb #0033
 @patch
 def masks(self:Run,
-    name:str="experts", # "experts", "radiologists", "pseudo" or "irnet"
+    name:str="experts", # "experts", "readers", "pseudo" or "irnet"
 )->MaskSet:
     "Masks that the run keeps."
     return MaskSet.read(self/"masks"/f"{name}.json", self.tasks)
 
-# %% ../nbs/32_runs.ipynb #0033
+# %% ../nbs/32_runs.ipynb #0035
 @patch
 def maps(self:Run,
     role:str, # "weak", "valid", "test"; "irnet" for the walked maps of the validation films
@@ -157,7 +165,7 @@ def maps(self:Run,
     "Saliency maps that the run keeps."
     return SaliencySet.load(self/"saliency"/role)
 
-# %% ../nbs/32_runs.ipynb #0035
+# %% ../nbs/32_runs.ipynb #0037
 @patch
 def part(self:Run,
     *roles:str, # "weak", "expert", "valid", "test"; all films when none are given
@@ -169,44 +177,67 @@ def part(self:Run,
                   cache=Path(c.run.cache) if c.run.cache else None)
     return study.part(*roles)
 
-# %% ../nbs/32_runs.ipynb #0037
+# %% ../nbs/32_runs.ipynb #0039
 @patch
-def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; the radiologists' last, where there are any
-    "What segmenters and radiologists say of the test films."
+def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "readers" last, where there are any
+    "What segmenters and human readers say of the test films."
     made = {m: MaskSet.read(self/"predictions"/f"{m}.json", self.tasks) for m in self.choices.run.methods}
-    if (self/"masks"/"radiologists.json").exists():
-        made["radiologists"] = self.masks("radiologists")
+    if (self/"masks"/"readers.json").exists():
+        made["readers"] = self.masks("readers")
     return made
 
-# %% ../nbs/32_runs.ipynb #0041
-def _by_convention(run, name, convention)->pd.DataFrame: # the rows of a table of scores that one convention gave
-    check_convention(convention)
-    if not run.finished("scores"):
-        raise ChexsegError(f"{run.folder} has no scores yet: finish it with `chexseg scores {run.folder}`.")
-    t = pd.read_csv(run/f"{name}.csv", dtype={"id": str})
-    return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
-
 # %% ../nbs/32_runs.ipynb #0042
-@patch
-def results(self:Run,
-    convention:str="either", # which films count: "either", "both" or "truth"
-)->pd.DataFrame: # tidy: method, task, mean, low, high, films
-    "Mean IoU of every method and task on the test films, with intervals."
-    return _by_convention(self, "results", convention)
+@patch(as_prop=True)
+def on_phantom(self:Run)->bool:
+    "Were the films drawn?"
+    return "phantom.json" in read_json(self/"manifest.json")["inputs"]
 
 # %% ../nbs/32_runs.ipynb #0044
+@patch(as_prop=True)
+def labels(self:Run)->dict: # method -> what to call it; "readers" are the second readers
+    "Methods under the names that tables show."
+    who = "simulated readers" if self.on_phantom else "radiologists"
+    return {name: method.label for name, method in METHODS.items()} | dict(readers=who)
+
+# %% ../nbs/32_runs.ipynb #0047
+def _check_scored(run): # the last but one stage must be done
+    if not run.finished("scores"):
+        raise ChexsegError(f"{run.folder} has no scores yet: finish it with `chexseg scores {run.folder}`.")
+
+# %% ../nbs/32_runs.ipynb #0049
+def _by_convention(run, name, convention)->pd.DataFrame: # the rows of a table of scores that one convention gave
+    check_convention(convention)
+    _check_scored(run)
+    t = pd.read_csv(run/f"{name}.csv")
+    return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
+
+# %% ../nbs/32_runs.ipynb #0050
+@patch
+def results(self:Run,
+    convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
+)->pd.DataFrame: # tidy: method, task, mean, low, high, films
+    "IoU of every method and task over the test films, with intervals."
+    return _by_convention(self, "results", convention)
+
+# %% ../nbs/32_runs.ipynb #0053
+@patch
+def areas(self:Run)->dict: # method -> `Areas` of the test films
+    "Shared, predicted and true area of every test film and task."
+    _check_scored(self)
+    return read_areas(self/"areas.npz")
+
+# %% ../nbs/32_runs.ipynb #0055
 @patch
 def film_ious(self:Run,
     convention:str="either", # which films count: "either", "both" or "truth"
 )->dict: # method -> table with a row a film and a column a task, as from `iou_table`
     "IoU of every method on every test film and task."
-    t = _by_convention(self, "results_films", convention)
-    return {m: part.drop(columns="method").set_index("id") for m, part in t.groupby("method", sort=False)}
+    return {m: iou_from_areas(a, convention) for m, a in self.areas().items()}
 
-# %% ../nbs/32_runs.ipynb #0046
+# %% ../nbs/32_runs.ipynb #0057
 @patch
 def comparisons(self:Run,
-    convention:str="either", # which films count: "either", "both" or "truth"
+    convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
 )->dict: # "a - b" -> table with a row a task, as from `compare`
     "Paired differences of methods on the test films."
     if not (self/"comparisons.csv").exists(): # one method alone has nobody to be compared with
@@ -214,15 +245,16 @@ def comparisons(self:Run,
     t = _by_convention(self, "comparisons", convention)
     return {pair: part.drop(columns="pair").set_index("task") for pair, part in t.groupby("pair", sort=False)}
 
-# %% ../nbs/32_runs.ipynb #0050
-def _excerpt_tables(run, to): # whole, but for the digits of single films
+# %% ../nbs/32_runs.ipynb #0061
+def _excerpt_tables(run, to): # whole; the scores of single films are in the areas
     (to/"stages").mkdir(parents=True)
-    for pattern in ("*.csv", "*.npz", "config.json", "tasks.json", "manifest.json", "stages/*.json"):
+    names = ("config.json", "tasks.json", "films.json", "manifest.json")
+    for pattern in ("*.csv", "*.npz", *names, "stages/*.json"):
         for file in run.folder.glob(pattern):
-            shutil.copyfile(file, to/file.relative_to(run.folder))
-    pd.read_csv(run/"results_films.csv").round(4).to_csv(to/"results_films.csv", index=False)
+            if file.name != "results_films.csv":
+                shutil.copyfile(file, to/file.relative_to(run.folder))
 
-# %% ../nbs/32_runs.ipynb #0052
+# %% ../nbs/32_runs.ipynb #0063
 def _excerpt_masks(run, to, ids):
     for folder in ("masks", "predictions"):
         for file in sorted((run/folder).glob("*.json")):
@@ -231,14 +263,14 @@ def _excerpt_masks(run, to, ids):
             else:
                 MaskSet.read(file, run.tasks).subset(ids).save(to/folder/file.name)
 
-# %% ../nbs/32_runs.ipynb #0053
+# %% ../nbs/32_runs.ipynb #0064
 def _excerpt_maps(run, to, ids):
     for folder in sorted((run/"saliency").iterdir()):
         maps = SaliencySet.load(folder)
         if kept := [i for i in ids if i in maps]:
             maps.subset(kept).save(to/"saliency"/folder.name)
 
-# %% ../nbs/32_runs.ipynb #0054
+# %% ../nbs/32_runs.ipynb #0065
 def _excerpt_films(run, to, ids):
     part = run.part().subset(ids)
     paths = [f"films/{i}.jpg" for i in part.ids]
@@ -247,14 +279,14 @@ def _excerpt_films(run, to, ids):
         Image.fromarray(part.film(k)).save(to/path, quality=75) # pixels alone: no header comes along
     part.table.assign(path=paths).to_csv(to/"study.csv", index=False)
 
-# %% ../nbs/32_runs.ipynb #0056
+# %% ../nbs/32_runs.ipynb #0067
 def _half_weights(source, to): # a checkpoint in half precision
     state = load_file(source.with_suffix(".safetensors"))
     half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in state.items()}
     save_file(half, to.with_suffix(".safetensors"))
     shutil.copyfile(source.with_suffix(".json"), to.with_suffix(".json"))
 
-# %% ../nbs/32_runs.ipynb #0057
+# %% ../nbs/32_runs.ipynb #0068
 def excerpt(
     run:Run, # a scored run
     folder, # where the excerpt goes; must not exist
@@ -264,14 +296,18 @@ def excerpt(
     to = Path(folder)
     if to.exists():
         raise ChexsegError(f"{to} exists already: name another folder for the excerpt.")
-    _excerpt_tables(run, to)
-    _excerpt_films(run, to, ids)
-    _excerpt_masks(run, to, ids)
-    _excerpt_maps(run, to, ids)
-    _half_weights(run/"classifier", to/"classifier")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as beside:
+        part = Path(beside)/to.name # an interrupted excerpt leaves nothing behind
+        _excerpt_tables(run, part)
+        _excerpt_films(run, part, ids)
+        _excerpt_masks(run, part, ids)
+        _excerpt_maps(run, part, ids)
+        _half_weights(run/"classifier", part/"classifier")
+        os.replace(part, to)
     return Run(to)
 
-# %% ../nbs/32_runs.ipynb #0060
+# %% ../nbs/32_runs.ipynb #0071
 def story()->Run:
     "The small run that travels with the package."
     return Run(Path(__file__).parent/"story")

@@ -65,7 +65,7 @@ def main(folder):
     assert ids == train.ids
     _, outlined = read_by(outline_films, train, folder)
     learn = fit_classifier(train, val, "small", side=64, epochs=2, bs=8)
-    seg = fit_segmenter("full", val, None, val, 64, steps=4, bs=8, epochs=2)
+    seg = fit_segmenter("full", val, None, val, side=64, steps=4, bs=8, epochs=2)
     seen = dict(mapped=mapped, outlined=outlined, weights=weights_of(learn.model) + weights_of(seg.model),
                 steps=[learn.train_iter, seg.train_iter], auroc=last_value(learn), miou=last_value(seg))
     write_json(folder/f"rank-{world()[0]}.json", seen)

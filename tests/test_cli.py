@@ -12,7 +12,9 @@ from PIL import Image
 from chexseg.__main__ import main, parser
 from chexseg.choices import STAGES, STUDIES
 from chexseg.dataset import write_phantom
+from chexseg.evaluation import CONVENTIONS, bootstrap, fractions
 from chexseg.pipeline import RUN_STAGE, run_pipeline
+from chexseg.report import EXPLAINED, results_text
 
 COMMANDS = [[c] for c in ("run", "predict", "phantom", "excerpt", "study", *STAGES)] + [["study", s] for s in STUDIES]
 
@@ -124,7 +126,7 @@ MISTYPED = { # name -> options, and words of the sentence that says what is wron
 
 def run_says(capsys, films, out, options=""):
     "What a short run says of these films and options: exit status 1 and one sentence."
-    short = "--side 64 --classifier-epochs 1 --until classifier --workers 1"
+    short = "--side 64 --classifier-epochs 1 --until saliency --workers 1"
     status, sentence = said(capsys, "run", films, "--out", out, *short.split(), *options.split())
     assert status == 1 and "Traceback" not in sentence
     return sentence
@@ -152,6 +154,33 @@ def one_task(films, tmp_path_factory):
                         side=64, classifier_epochs=2, segmenter_steps=10, segmenter_bs=8, bootstraps=50, workers=1)
 
 
+def test_a_run_ends_with_one_table(one_task):
+    "What `chexseg run` prints: at most 100 columns, all films with masks named, every number explained."
+    text = results_text(one_task)
+    assert max(len(line) for line in text.splitlines()) <= 100
+    films = one_task.films
+    assert f"{films['expert']} films outlined by experts to learn from, and {films['valid']} more that only measured" in text
+    assert all(f"{name}: {meaning}" in text for name, meaning in EXPLAINED.items())
+    page = (one_task/"report.html").read_text(encoding="utf-8")
+    assert f"and {films['valid']} more on which choices were made" in page
+
+
+def test_readers_of_a_phantom_are_not_called_radiologists(one_task, copy, tmp_path):
+    assert "simulated readers" in results_text(one_task) and "radiologist" not in results_text(one_task)
+    assert "radiologist" not in (one_task/"report.html").read_text(encoding="utf-8")
+    assert set(pd.read_csv(one_task/"hits.csv").method) == {"saliency", "readers"}
+    (copy/"phantom.json").unlink() # now they are films of a user
+    assert run_pipeline(copy, out=tmp_path/"run", until="prepare", workers=1).labels["readers"] == "radiologists"
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_every_convention_follows_from_the_areas(convention, one_task):
+    chosen = one_task.choices.run
+    scores = {m: fractions(a, convention) for m, a in one_task.areas().items()}
+    again = bootstrap(scores, one_task.part("test").patients, chosen.bootstraps, chosen.seed)
+    pd.testing.assert_frame_equal(again, one_task.results(convention))
+
+
 def test_predict_does_what_it_can(films, one_task, tmp_path, capsys):
     film = film_in(films/"chexlocalize/CheXpert/test")
     broken = tmp_path/"broken.png"
@@ -171,10 +200,10 @@ def test_predict_wants_a_model(films, tmp_path, capsys):
 
 
 def test_films_are_kept_as_squares(films, tmp_path):
-    tiny = dict(data=films, side=32, classifier_epochs=1, experts=12, until="classifier", workers=0)
+    tiny = dict(data=films, side=32, classifier_epochs=1, experts=12, until="saliency", workers=0)
     run = run_pipeline(out=tmp_path/"kept", cache=tmp_path/"squares", **tiny)
     squares = set((tmp_path/"squares").rglob("*.png"))
-    RUN_STAGE["saliency"](run.folder) # a later stage, asked for by itself, reads them too
+    RUN_STAGE["pseudomasks"](run.folder) # a later stage, asked for by itself, adds none
     assert squares == set((tmp_path/"squares").rglob("*.png"))
     assert "CHEXSEG_CACHE" not in os.environ
     assert len(squares) == len(pd.read_csv(run/"study.csv")) and {Image.open(p).size for p in squares} == {(32, 32)}
