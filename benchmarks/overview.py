@@ -40,7 +40,7 @@ def panels(run):
     made = {m: masks[name] for m, masks in run.predictions().items()}
     drawn = {"the expert's outlines": part.masks[name], "pseudo-masks": pseudo_mask(run, part, maps),
              "weak": made["weak"], "full": made["full"], "semi": made["semi"],
-             "other radiologists": made["radiologists"]}
+             "simulated readers": made["readers"]}
     shown = [t for k, t in enumerate(part.tasks) if any(m[k].any() for m in drawn.values())]
     pictures = {title: overlay(film, masks, part.tasks) for title, masks in drawn.items()}
     warm = heat(film, maps.upsample(name, film.shape)[j])
