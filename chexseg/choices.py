@@ -33,7 +33,7 @@ METHODS = {
     "semi": Method("semi-supervised", "semi"),
     "chexseg": Method("semi-supervised, IRNet (CheXseg)", "semi", "irnet"),
     "semi+vote": Method("semi-supervised, with the classifier's vote", "semi", vote_on="semi"),
-    "ours": Method("ours: a student of teachers and of image labels", "ours"),
+    "ours": Method("ours: a student of teachers and labels", "ours"),
 }
 
 # %% ../nbs/01_choices.ipynb #0012
@@ -149,7 +149,7 @@ class SegmenterChoices:
                            "empty: light for the small encoder, else dynamic", ("", *DECODERS))
     weights: str = _choice("classifier", "where the encoder's weights come from: classifier, imagenet or random",
                            ("classifier", "imagenet", "random"))
-    steps: int = _choice(1200, "training steps")
+    steps: int = _choice(1000, "training steps")
     bs: int = _choice(16, "films a batch")
     lr: float = _choice(4e-3, "peak learning rate")
     epochs: int = _choice(0, "instead of steps: how often the drawn films come; 0: steps count")

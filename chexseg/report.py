@@ -92,7 +92,7 @@ def gains(
     t = run.results(convention)
     best = t[t.task == "mIoU"].set_index("method")["mean"]
     pairs = run.comparisons(convention)
-    semi = [m for m in METHODS if m in best and METHODS[m].recipe == "semi"]
+    semi = [m for m in METHODS if m in best and METHODS[m].recipe in ("semi", "ours")]
     rows = {m: _gain(m, best, pairs) for m in semi}
     return pd.DataFrame({**rows, PAPER.name: PAPER}).T
 

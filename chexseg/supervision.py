@@ -380,7 +380,7 @@ def add_vote(
     voted.config |= dict(voted=helped, thresholds=best.thresholds, cutoffs=best.cutoffs)
     return voted
 
-# %% ../nbs/28_supervision.ipynb #0109
+# %% ../nbs/28_supervision.ipynb #0110
 def soft_dice_loss(
     p:torch.Tensor, # probabilities (B, tasks, h, w)
     q:torch.Tensor, # what they should be, 0 to 1
@@ -392,7 +392,7 @@ def soft_dice_loss(
     total = (p * p).sum(dims) + (q * q).sum(dims)
     return (1 - (2 * both + smooth) / (total + smooth)).mean()
 
-# %% ../nbs/28_supervision.ipynb #0112
+# %% ../nbs/28_supervision.ipynb #0113
 class DistillLoss(nn.Module):
     "The teacher's softened probabilities (Hinton et al. 2015) plus Dice; plain `DiceBCE` where masks are given."
     def __init__(self, temperature:float=1.):
@@ -408,7 +408,7 @@ class DistillLoss(nn.Module):
         soft = F.binary_cross_entropy_with_logits(z / T, (t / T).sigmoid())
         return T**2 * soft + soft_dice_loss(z.sigmoid(), t.sigmoid())
 
-# %% ../nbs/28_supervision.ipynb #0115
+# %% ../nbs/28_supervision.ipynb #0116
 class Teach(Callback):
     "Ask the teacher what is on each training batch, after it was moved and lit."
     run_valid = False
@@ -423,14 +423,14 @@ class Teach(Callback):
         self.learn.xb = (x,)
         self.learn.yb = (logits.as_subclass(torch.Tensor),)
 
-# %% ../nbs/28_supervision.ipynb #0118
+# %% ../nbs/28_supervision.ipynb #0119
 def _like(teacher, weights, seed)->Segmenter:
     "An untrained segmenter that is built like the teacher."
     set_seed(seed)
     c = teacher.config
     return build_segmenter(c["encoder"], c["tasks"], c["side"], weights, c["decoder"])
 
-# %% ../nbs/28_supervision.ipynb #0120
+# %% ../nbs/28_supervision.ipynb #0121
 def _unlabelled_loaders(part, valid, side, n, bs, seed=0, workers=0)->DataLoaders:
     "Films for a student, in shuffled rounds, `n` an epoch; and validation films with the experts' masks."
     if not len(part):
@@ -440,7 +440,7 @@ def _unlabelled_loaders(part, valid, side, n, bs, seed=0, workers=0)->DataLoader
     train = _dealt(films, order, n, bs, workers if films.kept is None else 0)
     return _with_valid(train, valid, bs)
 
-# %% ../nbs/28_supervision.ipynb #0122
+# %% ../nbs/28_supervision.ipynb #0123
 def fit_student(
     teacher:Segmenter, # a segmenter that learnt from expert masks; the student is built like it
     part:Part, # films without masks
@@ -464,7 +464,7 @@ def fit_student(
     def judge(m): return decide(m, expert, valid, labelled or part, how.film_cutoff)
     return train_segmenter(dls, model, DistillLoss(temperature), [Teach(teacher)], judge, *fixed)
 
-# %% ../nbs/28_supervision.ipynb #0129
+# %% ../nbs/28_supervision.ipynb #0131
 TEACHERS = {
     "full": get_recipe("full"), # experts' masks alone
     "semi": get_recipe("semi"), # and pseudo-masks now and then
@@ -472,13 +472,13 @@ TEACHERS = {
     "both": Recipe(.5, fixed=True, trust=(.3, .3), image=.3), # and pseudo-masks, with little trust
 }
 
-# %% ../nbs/28_supervision.ipynb #0132
+# %% ../nbs/28_supervision.ipynb #0134
 def _surely(p, threshold)->np.ndarray: # bool (side, side)
     "What is above the threshold; or, where nothing is, what is above half of the largest probability."
     mask = p > threshold
     return mask if mask.any() else p > p.max()/2
 
-# %% ../nbs/28_supervision.ipynb #0134
+# %% ../nbs/28_supervision.ipynb #0136
 def taught_masks(
     teacher:Segmenter, # a trained segmenter, or an `Ensemble`
     part:Part, # films with image labels
@@ -490,10 +490,10 @@ def taught_masks(
         out.add(id, [(label == 1) & _surely(p, thresholds[t]) for t, p, label in zip(part.tasks, probs, y)])
     return out
 
-# %% ../nbs/28_supervision.ipynb #0139
+# %% ../nbs/28_supervision.ipynb #0141
 STUDENT = Recipe(.3, fixed=True, image=.3)
 
-# %% ../nbs/28_supervision.ipynb #0140
+# %% ../nbs/28_supervision.ipynb #0142
 def fit_ours(
     expert:Part, # films that experts outlined
     weak:Part, # films with pseudo-masks and image labels
