@@ -159,7 +159,7 @@ def test_a_run_ends_with_one_table(one_task):
     text = results_text(one_task)
     assert max(len(line) for line in text.splitlines()) <= 100
     films = one_task.films
-    outlined = f"{films['expert']} films outlined by experts to learn from, and {films['valid']} more that only measured"
+    outlined = f"{films['expert']} films outlined by experts to learn from, and {films['valid']} more that only"
     assert outlined in " ".join(text.split())
     assert all(f"{name}: {meaning}" in text for name, meaning in EXPLAINED.items())
     page = (one_task/"report.html").read_text(encoding="utf-8")
