@@ -163,7 +163,7 @@ def test_a_run_ends_with_one_table(one_task):
     assert outlined in " ".join(text.split())
     assert all(f"{name}: {meaning}" in text for name, meaning in EXPLAINED.items())
     page = (one_task/"report.html").read_text(encoding="utf-8")
-    assert f"and {films['valid']} more on which choices were made" in page
+    assert f"and {films['valid']} more that only" in page
 
 
 def test_readers_of_a_phantom_are_not_called_radiologists(one_task, copy, tmp_path):
