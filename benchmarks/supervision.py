@@ -14,6 +14,7 @@ from chexseg.evaluation import gap_reduction
 from chexseg.pipeline import PAIRS, run_pipeline
 
 RESULTS = Path(__file__).parent/"results"
+CHOICES = dict(preset="table", films=(2000, 140, 160), tune_on="validation", classifier_epochs=10, segmenter_steps=300)
 OF_WEAK = {"chexseg": "weak+irnet", "semi": "weak", "semi+vote": "weak", "ours": "weak"} # whose gap it closes
 
 
@@ -47,7 +48,7 @@ def print_comparison(convention, part):
 
 def main():
     a = arguments()
-    runs = {seed: run_pipeline(out=f"{a.out}/{seed}", preset="table", seed=seed) for seed in a.seeds}
+    runs = {seed: run_pipeline(out=f"{a.out}/{seed}", seed=seed, **CHOICES) for seed in a.seeds}
     t = pd.concat([mean_rows(run, seed) for seed, run in runs.items()])
     quality = [pd.read_csv(run/"pseudomask_quality.csv").assign(seed=seed) for seed, run in runs.items()]
     t.to_csv(RESULTS/"supervision.csv", index=False, float_format="%.4f")
