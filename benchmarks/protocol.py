@@ -7,8 +7,8 @@
 A seed changes phantom, classifier, draw of experts and training. Seeds 0 to 12 were used to choose recipes, results
 come from 100 on. The budget is total: N expert films are all the outlines there are, for training, thresholds and
 everything else; labels as in train.csv are free. Experts are drawn by noisy image labels, the classifier's epoch is
-picked on held-out films by their noisy labels. Every network takes the same number of steps; the two teachers that
-`ours` needs beside full and semi take half of them.
+picked on held-out films by their noisy labels. Every network takes the same number of steps. The three teachers of
+`ours` are the three networks of full+ensemble.
 
 A seed takes about an hour on two cores. What is finished is kept in --out and in benchmarks/results/protocol: the areas
 of every film, task and method, one file a seed and number of experts; protocol.csv is written from them."""
@@ -22,10 +22,10 @@ import pandas as pd
 
 from benchmarks.common import RESULTS
 from chexseg.classifier import fit_classifier, load_classifier
-from chexseg.core import TASKS
+from chexseg.core import TASKS, rng
 from chexseg.data import Part, hold_out, open_study, stratified_experts
 from chexseg.dataset import patient_list, write_phantom
-from chexseg.evaluation import areas_table, fractions, miou, read_areas, save_areas
+from chexseg.evaluation import areas_table, fractions, interval, miou, read_areas, resample, save_areas
 from chexseg.inference import load_segmenter, predict_masks, save_segmenter
 from chexseg.irnet import fit_irnet, load_irnet, save_irnet, walk_maps
 from chexseg.maps import SaliencySet
@@ -39,8 +39,9 @@ from chexseg.training import save_checkpoint
 
 POOL = 1000 # training films that experts are drawn from; the classifier sees none of them
 TEST = 400
+FRESH = 100 # seeds from here on were never used to choose anything
 SIDE = 96
-STEPS = 2400
+STEPS = 1200
 EXPERTS = (12, 24, 48, 96, 147)
 CONVENTIONS = ("either", "truth", "pooled")
 FILES = RESULTS/"protocol"
@@ -146,7 +147,6 @@ def methods_of(folder, films, expert, found, seed):
     three.config |= dict(thresholds=best.thresholds, cutoffs=best.cutoffs)
     chexseg = fit("chexseg", lambda: fit_segmenter("semi", weak=spread, seed=seed, **how))
     semi = fit("semi", lambda: fit_segmenter("semi", weak=plain, seed=seed, **how))
-    ready = dict(full=full[0], semi=semi) # two of the four teachers
     return {
         "weak": fit("weak", lambda: fit_segmenter("weak", weak=plain, seed=seed, **how)),
         "full": full[0],
@@ -158,7 +158,7 @@ def methods_of(folder, films, expert, found, seed):
         "chexseg": chexseg,
         "chexseg+vote": add_vote(chexseg, model, **judges),
         "distilled": fit("distilled", lambda: fit_student(full[0], films.weak, seed=seed, **student)),
-        "ours": fit("ours", lambda: fit_ours(weak=plain, trained=ready, seed=seed, **how)),
+        "ours": fit("ours", lambda: fit_ours(weak=films.weak, maps=maps["weak"], trained=full, seed=seed, **how)),
     }
 
 
@@ -212,9 +212,50 @@ def write_table():
     return table
 
 
+def fresh_only(table):
+    "The rows of fresh seeds; those of development seeds as long as there are no others."
+    fresh = table[table.seed >= FRESH]
+    return fresh if len(fresh) else table
+
+
+def nested_interval(seeds, weak, experts, convention, pair, n=1000):
+    "95% interval of the difference between two methods: seeds are drawn again, and patients within each of them."
+    deltas = []
+    for seed in seeds:
+        areas = read_areas(areas_file(seed, weak, experts))
+        draws = resample({m: fractions(areas[m], convention) for m in pair}, n=n, seed=seed)
+        deltas.append((draws[pair[0]] - draws[pair[1]])["mIoU"].to_numpy())
+    drawn = rng(0, "seeds").integers(len(seeds), size=(n, len(seeds)))
+    return interval(pd.Series(np.stack(deltas, 1)[np.arange(n)[:, None], drawn].mean(1)))
+
+
+def gain_of(rows, method="ours"):
+    "One row of protocol_gains.csv: a method beside the best full baseline of the same setting."
+    wide = rows.pivot(index="seed", columns="method", values="mean")
+    means = wide.mean()
+    best = means[means.index.str.startswith("full")].idxmax()
+    weak, experts, convention = rows[["weak_films", "experts", "convention"]].iloc[0]
+    low, high = nested_interval(list(wide.index), weak, experts, convention, (method, best))
+    differences = wide[method] - wide[best]
+    setting = dict(weak_films=weak, experts=experts, convention=convention, baseline=best)
+    found = dict(baseline_mean=means[best], mean=means[method], gain=means[method]/means[best] - 1,
+                 difference=differences.mean(), low=low, high=high, wins=(differences > 0).sum())
+    each = dict(seeds=" ".join(map(str, wide.index)), differences=" ".join(f"{d:+.3f}" for d in differences))
+    return setting | found | each
+
+
+def write_gains(table):
+    "protocol_gains.csv: what `ours` gains on the best full baseline, for every setting and convention."
+    rows = fresh_only(table).query("task == 'mIoU'")
+    settings = rows.groupby(["weak_films", "experts", "convention"])
+    gains = pd.DataFrame([gain_of(part) for _, part in settings])
+    gains.round(4).to_csv(RESULTS/"protocol_gains.csv", index=False)
+    print(gains.round(3).to_string(index=False), flush=True)
+
+
 def show(table):
     "Mean over seeds, by number of experts; development seeds apart from fresh ones."
-    table = table.assign(seeds=np.where(table.seed < 100, "development", "fresh"))
+    table = table.assign(seeds=np.where(table.seed < FRESH, "development", "fresh"))
     means = table.query("task == 'mIoU'").groupby(["seeds", "convention", "weak_films", "method", "experts"])["mean"]
     print(means.mean().unstack().round(3).to_string(), flush=True)
     print("seeds:", ", ".join(map(str, sorted(table.seed.unique()))), flush=True)
@@ -231,7 +272,9 @@ def main():
     for seed in [] if a.show else a.seeds:
         for weak in a.weak:
             run_seed(a.out, seed, weak, a.experts)
-    show(write_table())
+    table = write_table()
+    show(table)
+    write_gains(table)
 
 
 if __name__ == "__main__":

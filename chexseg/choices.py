@@ -33,7 +33,7 @@ METHODS = {
     "semi": Method("semi-supervised", "semi"),
     "chexseg": Method("semi-supervised, IRNet (CheXseg)", "semi", "irnet"),
     "semi+vote": Method("semi-supervised, with the classifier's vote", "semi", vote_on="semi"),
-    "ours": Method("ours: a student of teachers and labels", "ours"),
+    "ours": Method("ours: outlines, saliency and image labels", "ours"),
 }
 
 # %% ../nbs/01_choices.ipynb #0012
@@ -113,7 +113,7 @@ class StudyChoices:
 class ClassifierChoices:
     "The classifier: arguments of `fit_classifier`."
     arch: str = _choice("small", "backbone: small, or a torchvision name such as densenet121")
-    epochs: int = _choice(8, "epochs")
+    epochs: int = _choice(0, "epochs; 0: as many as suit the network and the number of films")
     bs: int = _choice(32, "films a batch")
     lr: float = _choice(4e-3, "peak learning rate")
     pretrained: bool = _choice(False, "start from ImageNet weights")
@@ -224,7 +224,7 @@ PRESETS = {
     "small": {},
     "table": dict(methods=tuple(METHODS)),
     "story": dict(methods=tuple(m for m in METHODS if m != "ours"), films=(8000, 140, 160), film_side=512, side=128,
-                  tune_on="validation", segmenter_steps=600), # as the run that travels with the package was made
+                  classifier_epochs=8, tune_on="validation", segmenter_steps=600), # as the package's own run was made
     "paper": _PUBLISHED,
     "paper-small": _PUBLISHED | dict(films=(600, 60, 60), experts=24, side=96, classifier_arch="small",
                                      classifier_pretrained=False, classifier_lr=4e-3, irnet_steps=100,

@@ -37,7 +37,7 @@ from .runs import Run, as_run
 from .saliency import check_saliency, saliency_shards
 from .decoders import check_decoder
 from .recipes import Recipe, get_recipe
-from .supervision import TEACHERS, add_vote, fit_ours, fit_segmenter, fit_student
+from .supervision import add_vote, fit_ours, fit_segmenter, fit_student
 from .training import best_device, save_checkpoint
 
 # %% ../nbs/34_pipeline.ipynb #0007
@@ -382,11 +382,10 @@ def _learn(run, method): # a segmenter of its own
     return fit_segmenter(recipe, weak=_weak_part(run, method.masks), **judges(run), **chosen).model
 
 # %% ../nbs/34_pipeline.ipynb #0073
-def _ours(run): # a student of teachers and of image labels
-    there = [m for m in TEACHERS if m in run.choices.run.methods]
-    teachers = {m: load_segmenter(run/"segmenters"/m) for m in there}
+def _ours(run): # a student of outlines, saliency and image labels
+    full = [load_segmenter(run/"segmenters"/"full")] if "full" in run.choices.run.methods else []
     chosen = segmenter_choices(run, "semi")
-    return fit_ours(weak=_weak_part(run), trained=teachers, **judges(run), **chosen).model
+    return fit_ours(weak=_weak_part(run), maps=run.maps("weak"), trained=full, **judges(run), **chosen).model
 
 # %% ../nbs/34_pipeline.ipynb #0074
 def _trained(run, method): # the segmenter of a method

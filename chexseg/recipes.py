@@ -31,6 +31,7 @@ class Recipe:
     trust: tuple = (1., 1.) # weight of a pseudo-mask's pixels at the start and at the end; 1 = as an expert's
     band: int = 0 # pixels on either side of a pseudo-mask's outline that are not used
     image: float = 0. # weight of the loss on image labels
+    denied: float = 1. # weight of the pixels of a finding that the label denies, beside those of a pseudo-mask
     label_gate: bool = True # image labels decide what a pseudo-mask may say; False takes pseudo-masks as they come
 
 # %% ../nbs/27_recipes.ipynb #0009
@@ -140,13 +141,13 @@ class PseudoFilms(MaskFilms):
 # %% ../nbs/27_recipes.ipynb #0043
 def pixel_weights(
     codes:torch.Tensor, # uint8, any shape
-    trust:float, # weight of guesses and of denied findings
+    trust:float, # weight of guesses
+    denied:float=1., # how much of it falls to denied findings
 )->torch.Tensor: # float32, of the same shape
     "How much each pixel counts."
-    sure = [Code.NO, Code.YES]
-    guessed = [Code.PROBABLY_NOT, Code.PROBABLY, Code.DENIED]
-    weights = [1. if c in sure else trust if c in guessed else 0. for c in range(1 + max(Code))]
-    return torch.tensor(weights, device=codes.device)[codes.int()]
+    weights = dict.fromkeys(range(1 + max(Code)), 0.)
+    weights |= {Code.NO: 1., Code.YES: 1., Code.PROBABLY_NOT: trust, Code.PROBABLY: trust, Code.DENIED: trust*denied}
+    return torch.tensor(list(weights.values()), device=codes.device)[codes.int()]
 
 # %% ../nbs/27_recipes.ipynb #0046
 def image_labels(codes:torch.Tensor, # (B, tasks, h, w)
@@ -160,10 +161,16 @@ def image_labels(codes:torch.Tensor, # (B, tasks, h, w)
 # %% ../nbs/27_recipes.ipynb #0049
 class CertaintyLoss(nn.Module):
     "Dice and cross-entropy on coded masks, each pixel weighted by how sure it is, plus cross-entropy on image labels."
-    def __init__(self, trust:float=1., image:float=0., bce:float=1.): # `bce`: as `DiceBCE` takes it
+    def __init__(self,
+        trust:float=1., # weight of guesses
+        image:float=0., # weight of the loss on image labels
+        bce:float=1., # as `DiceBCE` takes it
+        denied:float=1., # as `pixel_weights` takes it
+    ):
         super().__init__()
         self.trust = trust
         self.image = image
+        self.denied = denied
         self.pixels = DiceBCE(bce)
         self.labels = NaNBCE()
 
@@ -172,7 +179,7 @@ class CertaintyLoss(nn.Module):
 def forward(self:CertaintyLoss, logits, codes):
     "The loss of a batch of coded masks."
     codes = codes.as_subclass(torch.Tensor)
-    loss = self.pixels(logits, codes & 1, pixel_weights(codes, self.trust))
+    loss = self.pixels(logits, codes & 1, pixel_weights(codes, self.trust, self.denied))
     if not self.image:
         return loss
     return loss + self.image * self.labels(film_scores(logits), image_labels(codes))

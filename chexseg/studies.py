@@ -246,7 +246,7 @@ def ensemble_table(
 )->pd.DataFrame: # `kind`, `model`; a row a member, then "ensemble": AUROC on test, mIoU (truth) on validation
     "Several classifiers and their mean."
     _train_members(run, seeds, epochs)
-    epochs = min(epochs, run.choices.classifier.epochs)
+    epochs = min(epochs, run.choices.classifier.epochs or epochs)
     trainings = [f"training {k + 1}" for k in range(seeds)]
     ranked = [f"epoch ranked {e + 1}" for e in range(epochs)]
     rows = [*_member_rows(run, "seeds", trainings, [(k, 0) for k in range(seeds)]),

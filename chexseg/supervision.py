@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TEACHERS', 'STUDENT', 'check_source', 'source', 'mixed_loaders', 'tuned', 'ious_at', 'tuned_by_labels', 'decide',
            'train_segmenter', 'Training', 'fit_segmenter', 'add_vote', 'soft_dice_loss', 'DistillLoss', 'Teach',
-           'fit_student', 'taught_masks', 'fit_ours']
+           'fit_student', 'fuse_evidence', 'taught_masks', 'fit_ours']
 
 # %% ../nbs/28_supervision.ipynb #0002
 import copy
@@ -20,7 +20,9 @@ from torch import nn
 
 from .classifier import load_classifier
 from .core import ChexsegError, check_name, rng, set_seed
+from .crf import grid_maps
 from .data import Part
+from .maps import SaliencySet
 from .masks import MaskSet, check_sizes
 from .recipes import CertaintyLoss, Code, PseudoFilms, Recipe, Trust, draws, get_recipe, rounds
 from .segmentation import (CUTOFFS, AugmentMasks, Decisions, DiceBCE, Ensemble, MaskFilms, PooledIoU, Segmenter,
@@ -314,7 +316,7 @@ def _training(how)->Training:
 def _train_mixed(dls, model, recipe, how, judge)->Learner:
     "Train with the loss that a recipe asks for."
     check_name(how.loss, ["dice+bce", "dice"], "loss")
-    loss = CertaintyLoss(recipe.trust[0], recipe.image, float(how.loss == "dice+bce"))
+    loss = CertaintyLoss(recipe.trust[0], recipe.image, float(how.loss == "dice+bce"), recipe.denied)
     cbs = [AugmentMasks(Code.UNKNOWN, how.moved), Trust(*recipe.trust)]
     epochs = min(how.epochs, how.steps)
     return train_segmenter(dls, model, loss, cbs, judge, how.lr, epochs, how.checkpoint, how.schedule, how.wd)
@@ -465,52 +467,72 @@ def fit_student(
     return train_segmenter(dls, model, DistillLoss(temperature), [Teach(teacher)], judge, *fixed)
 
 # %% ../nbs/28_supervision.ipynb #0131
-TEACHERS = {
-    "full": get_recipe("full"), # experts' masks alone
-    "semi": get_recipe("semi"), # and pseudo-masks now and then
-    "labels": Recipe(.5, fixed=True, trust=(0., 0.), image=.3), # experts' masks and image labels
-    "both": Recipe(.5, fixed=True, trust=(.3, .3), image=.3), # and pseudo-masks, with little trust
-}
+TEACHERS = 3
 
 # %% ../nbs/28_supervision.ipynb #0134
+def fuse_evidence(
+    probs:np.ndarray, # float (tasks, h, w), what networks that saw outlines make of a film
+    scores:np.ndarray, # (tasks,), how sure they are that it has the finding
+    maps:np.ndarray=None, # float (tasks, h, w), 0 to 1: saliency; None = there is none
+)->np.ndarray: # (tasks, h, w), 0 to 1
+    "The geometric mean of probability, relative to the film's score, and saliency."
+    relative = np.minimum(probs / np.maximum(scores, 1e-6)[:, None, None], 1)
+    return relative if maps is None else np.sqrt(relative*maps)
+
+# %% ../nbs/28_supervision.ipynb #0136
+def _evidence(teacher, part, maps=None): # yields (tasks, side, side) for each film
+    "Teachers and saliency, film by film."
+    maps = maps and maps.select(part.tasks)
+    for (probs, scores), id in zip(mask_probs(teacher, part), part.ids):
+        yield fuse_evidence(probs, scores, maps and grid_maps(maps, id, probs.shape[-1]))
+
+# %% ../nbs/28_supervision.ipynb #0139
 def _surely(p, threshold)->np.ndarray: # bool (side, side)
-    "What is above the threshold; or, where nothing is, what is above half of the largest probability."
+    "What is above the threshold; or, where nothing is, what is above half of the largest value."
     mask = p > threshold
     return mask if mask.any() else p > p.max()/2
 
-# %% ../nbs/28_supervision.ipynb #0136
-def taught_masks(
-    teacher:Segmenter, # a trained segmenter, or an `Ensemble`
-    part:Part, # films with image labels
-    thresholds:dict, # {task: pixel threshold}
-)->MaskSet: # on the letterboxed square of the teacher
-    "A teacher's masks of the findings that image labels affirm; all others are empty."
-    out = MaskSet(tasks=part.tasks)
-    for (probs, _), id, y in zip(mask_probs(teacher, part), part.ids, part.labels):
-        out.add(id, [(label == 1) & _surely(p, thresholds[t]) for t, p, label in zip(part.tasks, probs, y)])
-    return out
-
 # %% ../nbs/28_supervision.ipynb #0141
-STUDENT = Recipe(.3, fixed=True, image=.3)
+def _evidence_thresholds(teacher, part, outlined, maps=None)->dict: # {task: threshold}
+    "The thresholds at which masks of affirmed findings are as large as experts draw them."
+    some = _some(part)
+    shares = np.stack([shares_above(e) for e in _evidence(teacher, some, maps)])
+    drawn = MaskFilms(outlined.select(part.tasks), teacher.config["side"])
+    truth = np.stack([inside(drawn[k][1]).numpy() for k in range(len(drawn))])
+    return dict.fromkeys(part.tasks, .5) | area_thresholds(shares, some.labels, truth, part.tasks)
 
 # %% ../nbs/28_supervision.ipynb #0142
+def taught_masks(
+    teacher:Segmenter, # a segmenter or an `Ensemble` that learnt from outlines
+    part:Part, # films with image labels
+    outlined:Part, # films that experts outlined
+    maps:SaliencySet=None, # saliency of the films of `part`; None = do without
+)->MaskSet: # on the letterboxed square of the teacher
+    "Masks of the findings that image labels affirm, where teacher and saliency see them; all others are empty."
+    thresholds = _evidence_thresholds(teacher, part, outlined, maps)
+    out = MaskSet(tasks=part.tasks)
+    for evidence, id, y in zip(_evidence(teacher, part, maps), part.ids, part.labels):
+        out.add(id, [(label == 1) & _surely(e, thresholds[t]) for t, e, label in zip(part.tasks, evidence, y)])
+    return out
+
+# %% ../nbs/28_supervision.ipynb #0147
+STUDENT = Recipe(.3, fixed=True, image=1., denied=0.)
+
+# %% ../nbs/28_supervision.ipynb #0148
 def fit_ours(
     expert:Part, # films that experts outlined
-    weak:Part, # films with pseudo-masks and image labels
+    weak:Part, # films with image labels
+    maps:SaliencySet=None, # their saliency; None = do without
     valid:Part=None, # as in `fit_segmenter`
     labelled:Part=None, # as in `fit_segmenter`
-    trained:dict=None, # teachers that are there already: {name in `TEACHERS`: segmenter}
-    seed:int=0, # of the teachers; the student's is the next
-    steps:int=1200, # of the student; the teachers that it trains take half of them, so all together three times as many
+    trained=(), # fully supervised segmenters that are there already; up to `TEACHERS` are used
+    seed:int=0, # of the student; teacher k has this and 1,000 k
     **how, # further arguments of `fit_segmenter`, the same for teachers and student
 )->Learner: # the student, as from `fit_segmenter`
-    "One network that learns from experts' masks, from image labels, and from the masks of teachers."
-    given = dict(expert=expert, valid=valid, labelled=labelled, **how)
-    def fit(recipe, weak, seed, steps): return fit_segmenter(recipe, weak=weak, seed=seed, steps=steps, **given)
-    teachers = dict(trained or {})
-    for name in [n for n in TEACHERS if n not in teachers]:
-        teachers[name] = fit(TEACHERS[name], weak, seed, max(1, steps//2)).model
-    fused = Ensemble([teachers[name] for name in TEACHERS])
-    thresholds = decide(fused, expert, valid, labelled or weak).thresholds
-    taught = weak.with_masks(taught_masks(fused, weak, thresholds))
-    return fit(STUDENT, taught, seed + 1, steps)
+    "One network that learns shapes from outlines, places from saliency, and presence from image labels."
+    given = dict(expert=expert, valid=valid, labelled=labelled or weak, **how)
+    teachers = list(trained)[:TEACHERS]
+    for k in range(len(teachers), TEACHERS):
+        teachers.append(fit_segmenter("full", seed=seed + 1000*k, **given).model)
+    taught = weak.with_masks(taught_masks(Ensemble(teachers), weak, expert, maps))
+    return fit_segmenter(STUDENT, weak=taught, seed=seed, **given)
