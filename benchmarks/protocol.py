@@ -100,16 +100,16 @@ def trained(path, make):
     return load_segmenter(path)
 
 
-def classifier_of(folder, films, seed):
-    "The classifier of a seed, its maps of weak and expert films, and the same maps after IRNet's walk."
+def maps_of(folder, films, seed):
+    "The classifier of a seed, and its maps of weak and expert films."
     path = folder/"classifier"
     if not path.with_suffix(".json").exists():
         learn = fit_classifier(films.weak, films.held, "small", seed, side=SIDE, epochs=8)
         save_checkpoint(path, learn.model)
     model = load_classifier(path)
-    maps = {role: compute_saliency(model, part, saliency="gradcam+layercam", folder=folder/"maps"/role, only=only)
-            for role, part, only in (("weak", films.weak, films.weak.labels != 0), ("pool", films.pool, None))}
-    return model, maps, walked_maps(folder, films, model, maps, seed)
+    return model, {
+        role: compute_saliency(model, part, saliency="gradcam+layercam", folder=folder/"maps"/role, only=only)
+        for role, part, only in (("weak", films.weak, films.weak.labels != 0), ("pool", films.pool, None))}
 
 
 def walked_maps(folder, films, model, maps, seed):
@@ -175,7 +175,8 @@ def run_seed(out, seed, weak, experts):
     if not todo:
         return
     films = films_of(folder, seed, weak)
-    found = classifier_of(folder, films, seed)
+    model, maps = maps_of(folder, films, seed)
+    found = model, maps, walked_maps(folder, films, model, maps, seed)
     for n in todo:
         expert = films.pool.subset(films.pool.ids[:n])
         methods = methods_of(folder/f"experts-{n}", films, expert, found, seed)

@@ -9,8 +9,12 @@ import pytest
 from wingspan import convert
 
 from chexseg.choices import METHODS
+from chexseg.classifier import fit_classifier
 from chexseg.data import open_study
+from chexseg.evaluation import hit_rate
+from chexseg.maps import peaks
 from chexseg.pipeline import run_pipeline
+from chexseg.saliency import compute_saliency
 from chexseg.studies import ablation, ensemble_table, learning_curves, saliency_zoo
 
 DATA = Path(os.environ.get("CHEXSEG_TEST_DATA", "") or "-")
@@ -32,6 +36,26 @@ def test_wingspan_opens_as_a_study(wingspan):
     assert ((ratio.values > 0.5) == (study.table.Cardiomegaly == 1)).all()
     outlined = study.table[study.table.split != "train"]
     assert all(study.experts.positive(r.id)[0] == (r.Cardiomegaly == 1) for r in outlined.itertuples())
+
+
+def at_border(point, size, share=1/6):
+    "Whether a point lies near an edge of its film."
+    (x, y), (h, w) = point, size
+    return min(x/w, y/h, 1 - x/w, 1 - y/h) < share
+
+
+def test_few_films_are_enough_to_look_at_the_heart(wingspan):
+    "With 8 epochs of 119 films, saliency peaked at the border of nearly all films, and on no heart."
+    study = open_study(wingspan)
+    model = fit_classifier(study.part("weak"), study.part("valid"), "small", side=96).model
+    test = study.part("test")
+    test = test.where(test.labels[:, 0] == 1)
+    maps = compute_saliency(model, test)
+    points = peaks(maps)
+    near = [at_border(p["Cardiomegaly"], maps.sizes[maps.row(i)]) for i, p in points.items()]
+    hits = hit_rate(points, test.masks, test.ids)
+    assert sum(near) < len(near)/2
+    assert hits.mean().item() > 1/4
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,88 @@
+"""What of `ours` matters? The same student, one thing changed at a time, on development seeds.
+
+    python -m benchmarks.ablation --seeds 0 3
+
+adds to benchmarks/results/ablation.csv, task by task. Films, classifier, experts and networks are those of
+`python -m benchmarks.protocol`, kept in the same folder; what is there is not done again."""
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.common import RESULTS
+from benchmarks.protocol import SIDE, STEPS, films_of, guessed, maps_of, trained
+from chexseg.core import TASKS
+from chexseg.evaluation import areas_table, fractions, miou
+from chexseg.inference import predict_masks
+from chexseg.segmentation import Ensemble
+from chexseg.supervision import STUDENT, fit_segmenter, taught_masks
+
+TABLE = RESULTS/"ablation.csv"
+RECIPES = {
+    "ours": STUDENT,
+    "no loss on image labels": replace(STUDENT, image=0.),
+    "denied findings are empty masks": replace(STUDENT, denied=1.),
+    "both": replace(STUDENT, image=0., denied=1.),
+    "taught without saliency": STUDENT,
+    "taught by one network": STUDENT,
+    "saliency above a threshold, not taught": STUDENT,
+}
+
+
+def weak_films(variant, films, expert, full, maps):
+    "The weak films with the masks that a variant learns from."
+    if variant.startswith("saliency"):
+        return guessed(maps, expert, films.weak)
+    teachers = Ensemble(full[:1] if "one network" in variant else full)
+    saliency = None if "without saliency" in variant else maps["weak"]
+    return films.weak.with_masks(taught_masks(teachers, films.weak, expert, saliency))
+
+
+def scores_of(model, films):
+    "Convention, task and mean IoU."
+    areas = areas_table(predict_masks(model, films.test), films.test.masks, films.test.ids, TASKS)
+    return [dict(convention=c, task=task, mean=round(float(mean), 4))
+            for c in ("either", "truth") for task, mean in miou(fractions(areas, c)).items()]
+
+
+def run_seed(out, seed, n, there):
+    "The rows of one seed that are not there yet; they are added to the table one variant at a time."
+    folder = Path(out)/f"{seed}-8000"
+    films = films_of(folder, seed, 8000)
+    model, maps = maps_of(folder, films, seed)
+    expert = films.pool.subset(films.pool.ids[:n])
+    how = dict(side=SIDE, weights=model, steps=STEPS, lr=4e-3, expert=expert, labelled=films.held)
+    networks = folder/f"experts-{n}"
+    def full(k): return trained(networks/f"full-{k}", lambda: fit_segmenter("full", seed=seed + 1000*k, **how).model)
+    for variant in [v for v in RECIPES if (seed, n, v) not in there]:
+        weak = weak_films(variant, films, expert, [full(k) for k in range(3)], maps)
+        student = fit_segmenter(RECIPES[variant], weak=weak, seed=seed, **how).model
+        rows = pd.DataFrame(scores_of(student, films)).assign(seed=seed, experts=n, variant=variant)
+        before = [pd.read_csv(TABLE)] if TABLE.exists() else []
+        pd.concat([*before, rows]).to_csv(TABLE, index=False)
+        show()
+
+
+def show():
+    "Means over the seeds."
+    rows = pd.read_csv(TABLE).query("task == 'mIoU'")
+    wide = rows.pivot_table(index="variant", columns=["convention", "seed"], values="mean", sort=False)
+    print(wide.round(3).to_string(), flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--seeds", nargs="+", type=int, default=[0, 3])
+    p.add_argument("--experts", type=int, default=12)
+    p.add_argument("--out", default="runs/protocol")
+    a = p.parse_args()
+    done = pd.read_csv(TABLE)[["seed", "experts", "variant"]] if TABLE.exists() else pd.DataFrame()
+    there = set(done.itertuples(index=False, name=None))
+    for seed in a.seeds:
+        run_seed(a.out, seed, a.experts, there)
+    show()
+
+
+if __name__ == "__main__":
+    main()
