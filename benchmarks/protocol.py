@@ -147,6 +147,7 @@ def methods_of(folder, films, expert, found, seed):
     three.config |= dict(thresholds=best.thresholds, cutoffs=best.cutoffs)
     chexseg = fit("chexseg", lambda: fit_segmenter("semi", weak=spread, seed=seed, **how))
     semi = fit("semi", lambda: fit_segmenter("semi", weak=plain, seed=seed, **how))
+    ours = fit("ours", lambda: fit_ours(weak=films.weak, maps=maps["weak"], trained=full, seed=seed, **how))
     return {
         "weak": fit("weak", lambda: fit_segmenter("weak", weak=plain, seed=seed, **how)),
         "full": full[0],
@@ -158,7 +159,8 @@ def methods_of(folder, films, expert, found, seed):
         "chexseg": chexseg,
         "chexseg+vote": add_vote(chexseg, model, **judges),
         "distilled": fit("distilled", lambda: fit_student(full[0], films.weak, seed=seed, **student)),
-        "ours": fit("ours", lambda: fit_ours(weak=films.weak, maps=maps["weak"], trained=full, seed=seed, **how)),
+        "ours": ours,
+        "ours+vote": add_vote(ours, model, **judges),
     }
 
 

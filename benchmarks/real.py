@@ -46,7 +46,7 @@ SIDE = 96
 STEPS = 400 # of every segmenter
 CONVENTIONS = ("either", "truth")
 COLUMNS = ["set", "draw", "experts", "method", "convention", "mean", "films"]
-METHODS = ("weak", "full", "full+vote", "full+ensemble", "full+ensemble+vote", "semi", "semi+vote", "ours")
+METHODS = ("weak", "full", "full+vote", "full+ensemble", "full+ensemble+vote", "semi", "semi+vote", "ours", "ours+vote")
 
 
 class Films(NamedTuple):
@@ -108,6 +108,7 @@ def methods_of(folder, expert, weak, held, found, seed):
     best = decide(three, **judges)
     three.config |= dict(thresholds=best.thresholds, cutoffs=best.cutoffs)
     semi = fit("semi", lambda: fit_segmenter("semi", weak=weak, seed=seed, **how))
+    ours = fit("ours", lambda: fit_ours(weak=weak, maps=maps, trained=full, seed=seed, **how))
     return {
         "weak": fit("weak", lambda: fit_segmenter("weak", weak=weak, seed=seed, **how)),
         "full": full[0],
@@ -116,7 +117,8 @@ def methods_of(folder, expert, weak, held, found, seed):
         "full+ensemble+vote": add_vote(three, model, **judges),
         "semi": semi,
         "semi+vote": add_vote(semi, model, **judges),
-        "ours": fit("ours", lambda: fit_ours(weak=weak, maps=maps, trained=full, seed=seed, **how)),
+        "ours": ours,
+        "ours+vote": add_vote(ours, model, **judges),
     }
 
 

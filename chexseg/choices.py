@@ -34,6 +34,7 @@ METHODS = {
     "chexseg": Method("semi-supervised, IRNet (CheXseg)", "semi", "irnet"),
     "semi+vote": Method("semi-supervised, with the classifier's vote", "semi", vote_on="semi"),
     "ours": Method("ours: outlines, saliency and image labels", "ours"),
+    "ours+vote": Method("ours, with the classifier's vote", "ours", vote_on="ours"),
 }
 
 # %% ../nbs/01_choices.ipynb #0012
@@ -164,7 +165,7 @@ class SegmenterChoices:
 @dataclass(frozen=True)
 class RunChoices:
     "What concerns the run as a whole."
-    methods: tuple = _choice(("weak", "full", "full+vote", "semi", "ours"), "segmenters to train")
+    methods: tuple = _choice(("weak", "full", "full+vote", "semi", "ours", "ours+vote"), "segmenters to train")
     weak_films: int = _choice(0, "pseudo-labelled films that segmenters learn from; 0: all")
     expert_share: float = _choice(0.9, "semi-supervised: probability that a draw is an expert film")
     temperature: float = _choice(1., "distillation: temperature; the student takes twice as many steps as others")
@@ -223,8 +224,9 @@ _PUBLISHED = dict(
 PRESETS = {
     "small": {},
     "table": dict(methods=tuple(METHODS)),
-    "story": dict(methods=tuple(m for m in METHODS if m != "ours"), films=(8000, 140, 160), film_side=512, side=128,
-                  classifier_epochs=8, tune_on="validation", segmenter_steps=600), # as the package's own run was made
+    "story": dict(methods=tuple(m for m in METHODS if METHODS[m].recipe != "ours"), films=(8000, 140, 160),
+                  film_side=512, side=128, classifier_epochs=8, tune_on="validation",
+                  segmenter_steps=600), # as the package's own run was made
     "paper": _PUBLISHED,
     "paper-small": _PUBLISHED | dict(films=(600, 60, 60), experts=24, side=96, classifier_arch="small",
                                      classifier_pretrained=False, classifier_lr=4e-3, irnet_steps=100,

@@ -424,7 +424,9 @@ PAIRS = [
     ("full", "weak"), ("semi+vote", "full"), ("semi", "full"), ("semi+vote", "semi"), ("semi+vote", "full+vote"),
     ("distilled", "full"), ("weak+irnet", "weak"), ("chexseg", "semi"), ("chexseg", "full"), ("semi+vote", "chexseg"),
     ("ours", "weak"), ("ours", "full"), ("ours", "full+vote"), ("ours", "semi"), ("ours", "chexseg"),
+    ("ours+vote", "full+vote"), ("ours+vote", "ours"),
     ("semi", "readers"), ("chexseg", "readers"), ("semi+vote", "readers"), ("ours", "readers"),
+    ("ours+vote", "readers"),
 ]
 
 # %% ../nbs/34_pipeline.ipynb #0083

@@ -50,6 +50,7 @@ METHOD_COLORS = dict(zip([*METHODS, "readers"], [
     "#207257", # chexseg
     "#D7CD17", # semi+vote
     "#8E1EFF", # ours
+    "#C2CCFF", # ours+vote
     "#222222", # readers
 ]))
 
