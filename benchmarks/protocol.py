@@ -133,6 +133,34 @@ def guessed(maps, expert, weak):
     return weak.with_masks(pseudo_masks(maps["weak"], thresholds, labels=weak.labels))
 
 
+def averaged(full, judges):
+    "Networks averaged, with thresholds and cutoffs of their own."
+    three = Ensemble(full)
+    best = decide(three, **judges)
+    three.config |= dict(thresholds=best.thresholds, cutoffs=best.cutoffs)
+    return three
+
+
+def shared_methods(fit, weak, maps, how, judges, seed):
+    "Methods of this benchmark and of `benchmarks.real` alike; fit(name, make) trains a network once."
+    model = how["weights"]
+    full = [fit(f"full-{k}", lambda: fit_segmenter("full", seed=seed + 1000*k, **how)) for k in range(3)]
+    three = averaged(full, judges)
+    semi = fit("semi", lambda: fit_segmenter("semi", weak=weak, seed=seed, **how))
+    ours = fit("ours", lambda: fit_ours(weak=weak, maps=maps, trained=full, seed=seed, **how))
+    return {
+        "weak": fit("weak", lambda: fit_segmenter("weak", weak=weak, seed=seed, **how)),
+        "full": full[0],
+        "full+vote": add_vote(full[0], model, **judges),
+        "full+ensemble": three,
+        "full+ensemble+vote": add_vote(three, model, **judges),
+        "semi": semi,
+        "semi+vote": add_vote(semi, model, **judges),
+        "ours": ours,
+        "ours+vote": add_vote(ours, model, **judges),
+    }
+
+
 def methods_of(folder, films, expert, found, seed):
     "Train or load everything for one number of experts: method -> segmenter."
     model, maps, walked = found
@@ -141,26 +169,12 @@ def methods_of(folder, films, expert, found, seed):
     how = dict(side=SIDE, weights=model, steps=STEPS, lr=4e-3, **judges)
     student = {k: v for k, v in how.items() if k != "side"}
     def fit(name, make): return trained(folder/name, lambda: make().model)
-    full = [fit(f"full-{k}", lambda: fit_segmenter("full", seed=seed + 1000*k, **how)) for k in range(3)]
-    three = Ensemble(full)
-    best = decide(three, **judges)
-    three.config |= dict(thresholds=best.thresholds, cutoffs=best.cutoffs)
+    shared = shared_methods(fit, plain, maps["weak"], how, judges, seed)
     chexseg = fit("chexseg", lambda: fit_segmenter("semi", weak=spread, seed=seed, **how))
-    semi = fit("semi", lambda: fit_segmenter("semi", weak=plain, seed=seed, **how))
-    ours = fit("ours", lambda: fit_ours(weak=films.weak, maps=maps["weak"], trained=full, seed=seed, **how))
-    return {
-        "weak": fit("weak", lambda: fit_segmenter("weak", weak=plain, seed=seed, **how)),
-        "full": full[0],
-        "full+vote": add_vote(full[0], model, **judges),
-        "full+ensemble": three,
-        "full+ensemble+vote": add_vote(three, model, **judges),
-        "semi": semi,
-        "semi+vote": add_vote(semi, model, **judges),
+    return shared | {
         "chexseg": chexseg,
         "chexseg+vote": add_vote(chexseg, model, **judges),
-        "distilled": fit("distilled", lambda: fit_student(full[0], films.weak, seed=seed, **student)),
-        "ours": ours,
-        "ours+vote": add_vote(ours, model, **judges),
+        "distilled": fit("distilled", lambda: fit_student(shared["full"], films.weak, seed=seed, **student)),
     }
 
 

@@ -27,15 +27,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.common import RESULTS
-from benchmarks.protocol import trained
+from benchmarks.protocol import shared_methods, trained
 from chexseg.classifier import auroc_table, fit_classifier, load_classifier, predict_probs
 from chexseg.data import Part, hold_out, open_study, stratified_experts
 from chexseg.evaluation import areas_table, fractions, miou
 from chexseg.inference import predict_masks
 from chexseg.pseudomasks import best_per_task, pseudo_masks, tune_thresholds
 from chexseg.saliency import compute_saliency
-from chexseg.segmentation import Ensemble
-from chexseg.supervision import add_vote, decide, fit_ours, fit_segmenter
 from chexseg.training import save_checkpoint
 from tests import nih, wingspan
 
@@ -103,23 +101,7 @@ def methods_of(folder, expert, weak, held, found, seed):
     judges = dict(expert=expert, labelled=held)
     how = dict(side=SIDE, weights=model, steps=STEPS, lr=4e-3, **judges)
     def fit(name, make): return trained(folder/name, lambda: make().model)
-    full = [fit(f"full-{k}", lambda: fit_segmenter("full", seed=seed + 1000*k, **how)) for k in range(3)]
-    three = Ensemble(full)
-    best = decide(three, **judges)
-    three.config |= dict(thresholds=best.thresholds, cutoffs=best.cutoffs)
-    semi = fit("semi", lambda: fit_segmenter("semi", weak=weak, seed=seed, **how))
-    ours = fit("ours", lambda: fit_ours(weak=weak, maps=maps, trained=full, seed=seed, **how))
-    return {
-        "weak": fit("weak", lambda: fit_segmenter("weak", weak=weak, seed=seed, **how)),
-        "full": full[0],
-        "full+vote": add_vote(full[0], model, **judges),
-        "full+ensemble": three,
-        "full+ensemble+vote": add_vote(three, model, **judges),
-        "semi": semi,
-        "semi+vote": add_vote(semi, model, **judges),
-        "ours": ours,
-        "ours+vote": add_vote(ours, model, **judges),
-    }
+    return shared_methods(fit, weak, maps, how, judges, seed)
 
 
 def scores_of(model, test):
