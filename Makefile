@@ -35,7 +35,7 @@ bench: .venv/.ready ## what is fast, against whom: benchmarks/results/*.json and
 	-$(BIN)/python -m pip install --quiet pydensecrf2  # the peer of the CRF; it needs a compiler, and without it that figure stays as it was
 	$(BIN)/python -m benchmarks.all
 
-# The run whose excerpt travels with the package: 8,000 phantoms at 512 px, about an hour on two cores.
+# The run whose excerpt travels with the package: 8,000 phantoms at 512 px, half an hour on two cores.
 story: .venv/.ready ## make chexseg/story anew: the run that the chapters show
 	$(BIN)/chexseg run --preset story --out runs/story
 	rm -rf chexseg/story

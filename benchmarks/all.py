@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 
 from benchmarks.common import RESULTS
 
-NAMES = ["saliency", "random_walk", "crf", "thresholds", "evaluate", "storage", "loading", "training", "phantom",
-         "scale", "demo"]
+NAMES = ["saliency", "random_walk", "crf", "thresholds", "evaluate", "storage", "loading", "masks", "training",
+         "phantom", "scale", "demo"]
 WORDS = { # benchmark -> what is measured, and its peer
     "saliency": "Grad-CAM of ten tasks\npytorch-grad-cam",
     "random_walk": "random walk\ndense transition matrix",
@@ -19,6 +19,7 @@ WORDS = { # benchmark -> what is measured, and its peer
     "evaluate": "IoU and 1,000 draws\nloops over masks and tables",
     "storage": "bytes of ten maps\npickles at full size",
     "loading": "three epochs of films\nPIL + torchvision",
+    "masks": "ten masks into a square\npycocotools + Pillow",
 }
 
 

@@ -11,7 +11,8 @@ from chexseg.runs import story
 from chexseg.show import heat, overlay, show_row
 
 IMAGES = Path(__file__).parent.parent/"nbs"/"images"
-SIDE = 2.5 # inches a film
+SIDE = 2.2 # inches a film
+SHOWN = ("weak", "full", "semi", "chexseg", "ours") # one network each
 
 
 def typical_film(run):
@@ -38,20 +39,18 @@ def panels(run):
     maps = run.maps("test")
     j = first_finding(part)
     made = {m: masks[name] for m, masks in run.predictions().items()}
-    drawn = {"the expert's outlines": part.masks[name], "pseudo-masks": pseudo_mask(run, part, maps),
-             "weak": made["weak"], "full": made["full"], "semi": made["semi"],
-             "simulated readers": made["readers"]}
+    drawn = {"the expert's outlines": part.masks[name], "simulated readers": made["readers"],
+             "pseudo-masks": pseudo_mask(run, part, maps)} | {method: made[method] for method in SHOWN}
     shown = [t for k, t in enumerate(part.tasks) if any(m[k].any() for m in drawn.values())]
     pictures = {title: overlay(film, masks, part.tasks) for title, masks in drawn.items()}
     warm = heat(film, maps.upsample(name, film.shape)[j])
-    first = {"the film": film, "the expert's outlines": pictures.pop("the expert's outlines"),
-             f"where the classifier looked: {part.tasks[j].lower()}": warm}
-    return first | pictures, shown
+    first = {"the film": film} | {who: pictures.pop(who) for who in ("the expert's outlines", "simulated readers")}
+    return first | {f"saliency: {part.tasks[j].lower()}": warm} | pictures, shown
 
 
 def main():
     pictures, tasks = panels(story())
-    fig = show_row(pictures, tasks, columns=4, side=SIDE)
+    fig = show_row(pictures, tasks, columns=5, side=SIDE)
     path = IMAGES/"overview.jpg"
     fig.savefig(path, dpi=100, pil_kwargs=dict(quality=80, optimize=True))
     print(path, f"{path.stat().st_size/1000:.0f} kB")

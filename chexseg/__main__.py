@@ -8,6 +8,7 @@ __all__ = ['parser', 'main']
 # %% ../nbs/36_cli.ipynb #0002
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from . import __version__
@@ -26,42 +27,50 @@ def _option(default, help)->dict: # arguments of argparse's `add_argument`
     return known | dict(type=type(default))
 
 # %% ../nbs/36_cli.ipynb #0009
+def _add_device(p):
+    p.add_argument("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: the GPU when there is one)")
+
+# %% ../nbs/36_cli.ipynb #0010
 def _add_run(commands):
     p = commands.add_parser("run", help="films in, scored masks and a report out")
     p.add_argument("data", nargs="?", default="", help="folder in the layout of CheXpert (default: a phantom is made)")
     p.add_argument("--out", default="runs/demo", help="run folder (default: %(default)s)")
     p.add_argument("--preset", default="small", choices=PRESETS, help="choices that go together (default: %(default)s)")
     p.add_argument("--until", choices=STAGES, help="last stage to do (default: all)")
+    _add_device(p)
     for option in options().values():
         if option.name != "data":
             p.add_argument("--" + option.name.replace("_", "-"), **_option(option.default, option.help))
 
-# %% ../nbs/36_cli.ipynb #0012
+# %% ../nbs/36_cli.ipynb #0013
 def _add_stages(commands):
     for name, stage in STAGES.items():
         p = commands.add_parser(name, help=f"stage of a run: {stage.text}")
         p.add_argument("run", metavar="RUN", help="run folder")
+        _add_device(p)
 
-# %% ../nbs/36_cli.ipynb #0013
+# %% ../nbs/36_cli.ipynb #0014
 def _add_studies(commands):
     p = commands.add_parser("study", help="a study on top of a run; results go to RUN/studies")
     kinds = p.add_subparsers(dest="study", required=True, metavar="STUDY")
     for name, kind in STUDIES.items():
         q = kinds.add_parser(name, help=kind.text)
         q.add_argument("run", metavar="RUN", help="run folder")
+        _add_device(q)
         for option, default in kind.options.items():
             help = "several values" if isinstance(default, tuple) else "a number"
             q.add_argument(f"--{option}", **_option(default, help))
 
-# %% ../nbs/36_cli.ipynb #0014
+# %% ../nbs/36_cli.ipynb #0015
 def _add_predict(commands):
     p = commands.add_parser("predict", help="segment films with a run's segmenter")
     p.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG or DICOM")
     p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
     p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
     p.add_argument("--out", default="predictions", help="folder for overlays and masks (default: %(default)s)")
+    _add_device(p)
 
-# %% ../nbs/36_cli.ipynb #0016
+# %% ../nbs/36_cli.ipynb #0017
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
     p.add_argument("folder", metavar="FOLDER")
@@ -73,9 +82,9 @@ def _add_folders(commands):
     p = commands.add_parser("excerpt", help="a small copy of a run: all of its tables, a few of its films")
     p.add_argument("run", metavar="RUN", help="run folder")
     p.add_argument("folder", metavar="FOLDER", help="where the excerpt goes; must not exist")
-    p.add_argument("--films", type=int, default=10, help="test films to keep (default: %(default)s)")
+    p.add_argument("--films", type=int, default=12, help="test films to keep (default: %(default)s)")
 
-# %% ../nbs/36_cli.ipynb #0017
+# %% ../nbs/36_cli.ipynb #0018
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
@@ -86,7 +95,7 @@ def parser()->argparse.ArgumentParser:
         add(commands)
     return p
 
-# %% ../nbs/36_cli.ipynb #0020
+# %% ../nbs/36_cli.ipynb #0021
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
@@ -98,13 +107,13 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/36_cli.ipynb #0022
+# %% ../nbs/36_cli.ipynb #0023
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/36_cli.ipynb #0024
+# %% ../nbs/36_cli.ipynb #0025
 def _predict(files, model, method, out):
     from chexseg.inference import load_segmenter, predict_files
     from chexseg.runs import Run
@@ -114,18 +123,18 @@ def _predict(files, model, method, out):
     done = predict_files(load_segmenter(path), files, out)
     print(f"{len(done)} film{'s' * (len(done) != 1)} segmented: {out}")
 
-# %% ../nbs/36_cli.ipynb #0026
+# %% ../nbs/36_cli.ipynb #0027
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/36_cli.ipynb #0028
+# %% ../nbs/36_cli.ipynb #0029
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/36_cli.ipynb #0030
+# %% ../nbs/36_cli.ipynb #0031
 def _command(command, **given):
     own = dict(run=_run, study=_study, predict=_predict, phantom=_phantom, excerpt=_excerpt)
     if command in own:
@@ -134,13 +143,21 @@ def _command(command, **given):
         from chexseg.pipeline import RUN_STAGE
         RUN_STAGE[command](given["run"])
 
-# %% ../nbs/36_cli.ipynb #0032
+# %% ../nbs/36_cli.ipynb #0033
+def _on(device): # a context
+    if not device:
+        return nullcontext()
+    from chexseg.training import on_device
+    return on_device(device)
+
+# %% ../nbs/36_cli.ipynb #0035
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
     given = vars(parser().parse_args(argv))
     try:
-        _command(**given)
+        with _on(given.pop("device", None)):
+            _command(**given)
     except ChexsegError as e:
         print(f"chexseg: {e}", file=sys.stderr)
         return 1
@@ -149,6 +166,6 @@ def main(argv=None # arguments; those of the command line when None
         return 130
     return 0
 
-# %% ../nbs/36_cli.ipynb #0035
+# %% ../nbs/36_cli.ipynb #0038
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())

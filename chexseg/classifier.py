@@ -22,12 +22,12 @@ from fastcore.basics import patch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from .core import TASKS, ChexsegError, check_name, progress, set_seed, world
+from .core import TASKS, ChexsegError, check_name, progress, set_seed
 from .data import Part
+from .films import check_side
 from .tables import KEYS
-from .training import (Augment, Films, KeepBest, Learner, all_processes, autocast, best_device, film_learner,
-                              film_loaders, load_checkpoint)
-from fastai.data.load import DataLoader
+from .training import (Augment, Films, Learner, autocast, best_device, film_learner, film_loaders, fit_learner,
+                              kept_epochs, load_checkpoint, share_epochs)
 from fastai.learner import Metric
 
 # %% ../nbs/19_classifier.ipynb #0014
@@ -99,7 +99,8 @@ def _shortcut(
     "What a residual block adds to: its input, made to fit."
     if n_in == n_out and stride == 1:
         return nn.Identity()
-    return nn.Sequential(nn.AvgPool2d(stride), nn.Conv2d(n_in, n_out, 1, bias=False), nn.BatchNorm2d(n_out))
+    pool = nn.AvgPool2d(stride, ceil_mode=True) # an odd size is halved as a convolution with stride 2 halves it
+    return nn.Sequential(pool, nn.Conv2d(n_in, n_out, 1, bias=False), nn.BatchNorm2d(n_out))
 
 # %% ../nbs/19_classifier.ipynb #0036
 class ResBlock(nn.Module):
@@ -406,6 +407,7 @@ def _settings(arch, chosen)->dict: # chosen: what the user wants otherwise
     c = usual | {name: value for name, value in chosen.items() if name != "epochs" or value}
     for name, words in SETTING_WORDS.items():
         check_name(c[name], words, name)
+    check_side(c["side"])
     if c["checks"] < 1:
         raise ChexsegError(f"checks={c['checks']} is no number of looks at the validation films: ask for 1 or more.")
     return c
@@ -418,26 +420,6 @@ def _new_model(part, arch, settings, seed)->Classifier: # part: films to learn f
     return model
 
 # %% ../nbs/19_classifier.ipynb #0115
-class _Shares(DataLoader):
-    "Each pass takes the next `n` films of an order; a new order is drawn when fewer are left."
-    left = ()
-    def get_idxs(self):
-        if len(self.left) < self.n:
-            self.left = self.shuffle_fn(range(len(self.dataset)))
-        now, self.left = self.left[:self.n], self.left[self.n:]
-        return now
-
-# %% ../nbs/19_classifier.ipynb #0117
-def _share_epochs(dls, checks)->int: # passes that an epoch takes; the training batches are changed in place
-    "Let a pass be a share of an epoch, in whole batches; an incomplete pass is left out, as an incomplete batch is."
-    loader, bs = dls.train, dls.train.bs*world()[1]
-    batches = len(loader.dataset)//bs if loader.drop_last else 1
-    each = max(1, batches//checks)
-    if each < batches:
-        dls.loaders[0] = loader.new(cls=_Shares, n=each*bs)
-    return batches//each
-
-# %% ../nbs/19_classifier.ipynb #0120
 def _learnt(train, valid, observations)->list: # "tasks", or "all" that both tables have: names, the tasks first
     "What the network learns."
     if observations == "tasks":
@@ -445,7 +427,7 @@ def _learnt(train, valid, observations)->list: # "tasks", or "all" that both tab
     others = [o for o in train.table if o in valid.table and o not in (*KEYS, *train.tasks)]
     return [*train.tasks, *others]
 
-# %% ../nbs/19_classifier.ipynb #0123
+# %% ../nbs/19_classifier.ipynb #0118
 def _keep_tasks(learn, tasks): # those that the network shall answer, which it learnt first
     "Take what is not a task off the last layer, in the epochs that are remembered too."
     head, names = learn.model.head, learn.model.config["tasks"]
@@ -458,10 +440,10 @@ def _keep_tasks(learn, tasks): # those that the network shall answer, which it l
             kept.state[f"head.{kind}"] = kept.state[f"head.{kind}"][:head.out_features].clone()
     learn.model.config |= dict(tasks=list(tasks), n_out=len(tasks), learnt=names)
 
-# %% ../nbs/19_classifier.ipynb #0126
+# %% ../nbs/19_classifier.ipynb #0121
 COMPETITION = ["Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion"] # of Irvin et al. 2019
 
-# %% ../nbs/19_classifier.ipynb #0127
+# %% ../nbs/19_classifier.ipynb #0122
 def _monitored(names, tasks, monitor)->list: # numbers of those among the names that are learnt
     "Which columns pick the epoch."
     chosen = tasks if monitor == "all" else COMPETITION
@@ -470,17 +452,16 @@ def _monitored(names, tasks, monitor)->list: # numbers of those among the names 
         raise ChexsegError(f"None of {', '.join(COMPETITION)} is learnt here: pass monitor='all'.")
     return columns
 
-# %% ../nbs/19_classifier.ipynb #0130
+# %% ../nbs/19_classifier.ipynb #0125
 def _learner(parts, model, columns, workers, keep)->Learner: # parts: films to learn from, and those that pick the epoch
     "A learner that has not learnt yet."
     c = model.config
     dls = film_loaders(*(Films(p, c["side"], p.labels) for p in parts), c["bs"], workers)
     loss = ThreeWayLoss() if c["multiclass"] else NaNBCE()
-    best = KeepBest("epoch" if c["checkpoint"] == "last" else "auroc", keep)
-    cbs = [best, *[Augment()]*c["moved"]]
+    cbs = [kept_epochs(c["checkpoint"], "auroc", keep), *[Augment()]*c["moved"]]
     return film_learner(dls, model, loss, cbs, "training the classifier", metrics=MeanAUROC(columns))
 
-# %% ../nbs/19_classifier.ipynb #0132
+# %% ../nbs/19_classifier.ipynb #0127
 def fit_classifier(
     train:Part, # films to learn from; its tasks are learnt, by its policies for uncertain and blank labels
     valid:Part, # films that pick the epoch
@@ -499,27 +480,26 @@ def fit_classifier(
     parts = [replace(p, tasks=names) for p in (train, valid)]
     model = _new_model(parts[0], arch, c, seed)
     learn = _learner(parts, model, _monitored(names, train.tasks, c["monitor"]), workers, keep)
-    epochs = c["epochs"]*_share_epochs(learn.dls, c["checks"])
-    with all_processes(learn):
-        (learn.fit_one_cycle if c["schedule"] == "one-cycle" else learn.fit)(epochs, c["lr"], wd=c["wd"])
+    epochs = c["epochs"]*share_epochs(learn.dls, c["checks"])
+    fit_learner(learn, epochs, c["lr"], c["wd"], c["schedule"])
     _keep_tasks(learn, train.tasks)
     learn.model.eval()
     return learn
 
-# %% ../nbs/19_classifier.ipynb #0144
+# %% ../nbs/19_classifier.ipynb #0139
 def _mean_probs(models, x)->np.ndarray: # x: films (B, 1, side, side) on their device; float32 (B, tasks)
     "Probabilities of one batch, averaged over the models."
     with torch.no_grad(), autocast(x.device):
         return torch.stack([m(x).float().sigmoid() for m in models]).mean(0).cpu().numpy()
 
-# %% ../nbs/19_classifier.ipynb #0146
+# %% ../nbs/19_classifier.ipynb #0141
 def _ensemble(model # a classifier, or a list of them
 )->list: # in evaluation mode, on the device in use
     "One model or several, ready to predict."
     models = model if isinstance(model, (list, tuple)) else [model]
     return [m.eval().to(best_device()) for m in models]
 
-# %% ../nbs/19_classifier.ipynb #0148
+# %% ../nbs/19_classifier.ipynb #0143
 def predict_probs(
     model, # a classifier, or a list of them: an ensemble
     part:Part, # films

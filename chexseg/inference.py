@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
+from pycocotools import mask as coco
 
 from .classifier import build_classifier
 from .core import ChexsegError, atomic_path, image_id, once, progress, versions, wait_for, world
@@ -23,6 +24,69 @@ from .show import overlay
 from .training import best_device, fingerprint, load_checkpoint, save_checkpoint
 
 # %% ../nbs/31_inference.ipynb #0010
+def _span(
+    above:np.ndarray, # bool (cells,): has this row or column of the square something above the threshold?
+    start:float, # where the film begins, in cells
+    end:float, # where it ends, in cells
+    n:int, # pixels of the film
+)->tuple: # first pixel, and the one after the last
+    "Pixels of the film that such cells can reach."
+    at = np.flatnonzero(above)
+    scale = (end - start)/n
+    first = int(np.floor((at[0] - .5 - start)/scale - .5))
+    last = int(np.ceil((at[-1] + 1.5 - start)/scale - .5)) + 1
+    return max(first, 0), min(last, n)
+
+# %% ../nbs/31_inference.ipynb #0013
+def _encode_at(
+    mask:np.ndarray, # bool (rows, columns), not empty
+    top:int, # row of the film where it lies
+    left:int, # column
+    size, # (h, w) of the film
+)->dict: # RLE
+    "Encode a film that is empty outside of a rectangle."
+    h, w = size
+    step = np.diff(np.pad(mask.T.astype(np.int8), ((0, 0), (1, 1))))
+    def places(change): # counted down the columns of the film
+        column, row = np.nonzero(step == change)
+        return (left + column)*h + top + row
+    begin, end = places(1), places(-1)
+    apart = begin[1:] > end[:-1] # a run that goes on at the top of the next column is one run
+    edges = np.stack([begin[np.r_[True, apart]], end[np.r_[apart, True]]], 1).ravel()
+    runs = np.diff(np.r_[0, edges, h*w])
+    rle = coco.frPyObjects({"size": [h, w], "counts": runs[:len(runs) - (runs[-1] == 0)].tolist()}, h, w)
+    return {"size": [h, w], "counts": rle["counts"].decode("ascii")}
+
+# %% ../nbs/31_inference.ipynb #0015
+def _enlarged(
+    p:np.ndarray, # float (h, w)
+    size, # (h, w) wanted
+)->np.ndarray: # float32
+    "Enlarge a plane, bilinearly."
+    plane = Image.fromarray(np.ascontiguousarray(p, np.float32))
+    return np.asarray(plane.resize(size[::-1], Image.Resampling.BILINEAR))
+
+# %% ../nbs/31_inference.ipynb #0017
+def _film_mask(
+    p:np.ndarray, # float (side, side), above the threshold somewhere
+    threshold:float, # of the task
+    size, # (h, w) of the film
+)->dict: # RLE
+    "One mask at film size; only the part of the film that it can reach is enlarged."
+    side = len(p)
+    box = letterbox(size, side)
+    if side <= 64 or box.height > size[0] or box.width > size[1]: # `undo` does these in another way
+        return encode(box.undo(p[None])[0] > threshold)
+    p = p[box.top:box.top + box.height, box.left:box.left + box.width]
+    above = p > threshold
+    if not above.any():
+        return encode_empty(*size)
+    (y, bottom), (x, right) = _span(above.any(1), 0, len(p), size[0]), _span(above.any(0), 0, p.shape[1], size[1])
+    wide = _enlarged(p, (len(p), size[1]))[:, x:right] # Pillow, too, enlarges along the rows first
+    mask = _enlarged(wide, (size[0], right - x))[y:bottom] > threshold
+    return _encode_at(mask, y, x, size) if mask.any() else encode_empty(*size)
+
+# %% ../nbs/31_inference.ipynb #0018
 def film_masks(
     probs:np.ndarray, # float (tasks, side, side)
     size, # (h, w) of the film
@@ -30,17 +94,15 @@ def film_masks(
     sure=True, # may the film have the finding at all? one a task
 )->list: # one RLE a task
     "Probabilities over the letterboxed square to masks at film size."
-    box = letterbox(size, probs.shape[-1])
-    def inside(p, threshold): return box.undo(p[None])[0] > threshold
     present = (probs.max((1, 2)) > thresholds) & sure
-    return [encode(inside(*pt)) if ok else encode_empty(*size) for *pt, ok in zip(probs, thresholds, present)]
+    return [_film_mask(p, t, size) if ok else encode_empty(*size) for p, t, ok in zip(probs, thresholds, present)]
 
-# %% ../nbs/31_inference.ipynb #0013
+# %% ../nbs/31_inference.ipynb #0021
 def _per_task(model, values)->np.ndarray: # one a task, in the order of the model
     "Numbers {task: value} as an array."
     return np.array([values[t] for t in model.config["tasks"]])
 
-# %% ../nbs/31_inference.ipynb #0015
+# %% ../nbs/31_inference.ipynb #0023
 def predict_masks(
     model:Segmenter, # a segmenter
     part:Part, # the films
@@ -58,7 +120,7 @@ def predict_masks(
         out.masks[id] = dict(zip(out.tasks, rles))
     return out
 
-# %% ../nbs/31_inference.ipynb #0023
+# %% ../nbs/31_inference.ipynb #0031
 def save_segmenter(
     path, # where, without suffix: writes `path.safetensors` and `path.json`
     model:Segmenter, # a trained segmenter
@@ -68,7 +130,7 @@ def save_segmenter(
     voter = None if model.voter is None else model.voter.config
     return save_checkpoint(path, model, dict(model.config, kind="segmenter", voter=voter, versions=made))
 
-# %% ../nbs/31_inference.ipynb #0026
+# %% ../nbs/31_inference.ipynb #0034
 def _rebuilt(config)->Segmenter:
     "The network that a config describes, and its voter, before they get their weights."
     model = build_segmenter(config["encoder"], config["tasks"], config["side"], decoder=config["decoder"])
@@ -78,13 +140,13 @@ def _rebuilt(config)->Segmenter:
         model.voter.config = voter
     return model
 
-# %% ../nbs/31_inference.ipynb #0028
+# %% ../nbs/31_inference.ipynb #0036
 def _check_kind(config, path):
     "Refuse the checkpoint of anything but a segmenter."
     if config.get("kind") != "segmenter":
         raise ChexsegError(f"{path} does not hold a segmenter: name one that `save_segmenter` wrote.")
 
-# %% ../nbs/31_inference.ipynb #0030
+# %% ../nbs/31_inference.ipynb #0038
 def load_segmenter(path, # the path given to `save_segmenter`, with or without suffix
 )->Segmenter: # in evaluation mode, on the best device
     "The segmenter of a checkpoint."
@@ -95,12 +157,12 @@ def load_segmenter(path, # the path given to `save_segmenter`, with or without s
     model.config = config
     return model.to(best_device()).eval()
 
-# %% ../nbs/31_inference.ipynb #0035
+# %% ../nbs/31_inference.ipynb #0043
 def _shards(folder, ids, size)->dict: # file -> ids
     "The parts of a large set, `size` films each, and where their masks are kept until they are put together."
     return {folder/f"{k:05d}.json": ids[a:a + size] for k, a in enumerate(range(0, len(ids), size))}
 
-# %% ../nbs/31_inference.ipynb #0038
+# %% ../nbs/31_inference.ipynb #0046
 def _joined(files, tasks)->MaskSet:
     "The masks of several files, each of which is waited for."
     out = MaskSet(tasks=tasks)
@@ -109,7 +171,7 @@ def _joined(files, tasks)->MaskSet:
         out.masks |= MaskSet.read(file, tasks).masks
     return out
 
-# %% ../nbs/31_inference.ipynb #0041
+# %% ../nbs/31_inference.ipynb #0049
 def write_masks(
     path, # JSON file to write
     model:Segmenter, # a segmenter
@@ -129,13 +191,13 @@ def write_masks(
         _joined(shards, model.config["tasks"]).save(path)
         shutil.rmtree(folder, ignore_errors=True)
 
-# %% ../nbs/31_inference.ipynb #0048
+# %% ../nbs/31_inference.ipynb #0056
 def _file_ids(files)->list: # ids
     "The name of each file; a CheXpert id for CheXpert's; preceded by the folder where names repeat."
     ids = [image_id(f) if f.stem.startswith("view") else f.stem for f in files]
     return [i if ids.count(i) == 1 else f"{f.parent.name}_{i}" for i, f in zip(ids, files)]
 
-# %% ../nbs/31_inference.ipynb #0050
+# %% ../nbs/31_inference.ipynb #0058
 def files_part(files # paths of films
 )->Part:
     "Single files as a part."
@@ -148,7 +210,7 @@ def files_part(files # paths of films
         raise ChexsegError(f"Two films would both be called {min(twice)!r}: give them different names.")
     return Part(pd.DataFrame(dict(id=ids, path=[str(f) for f in files])))
 
-# %% ../nbs/31_inference.ipynb #0053
+# %% ../nbs/31_inference.ipynb #0061
 def readable(part:Part # films
 )->tuple: # a `Part` of the films that can be read, and a message for each of the others
     "Try to read every film."
@@ -160,7 +222,7 @@ def readable(part:Part # films
             wrong[id] = str(e)
     return part.where([i not in wrong for i in part.ids]), list(wrong.values())
 
-# %% ../nbs/31_inference.ipynb #0056
+# %% ../nbs/31_inference.ipynb #0064
 def picture(
     film:np.ndarray, # uint8 (h, w)
     masks:np.ndarray, # uint8 (tasks, h, w)
@@ -172,21 +234,21 @@ def picture(
     small = np.asarray(Image.fromarray(film).reduce(k))
     return Image.fromarray(overlay(small, masks[:, ::k, ::k], tasks))
 
-# %% ../nbs/31_inference.ipynb #0059
+# %% ../nbs/31_inference.ipynb #0067
 def _write_overlays(folder, part, masks):
     "An overlay `ID.png` of each film."
     for k, id in enumerate(progress(part.ids, "overlays")):
         with atomic_path(folder/f"{id}.png") as p:
             picture(part.film(k), masks[id], masks.tasks).save(p)
 
-# %% ../nbs/31_inference.ipynb #0061
+# %% ../nbs/31_inference.ipynb #0069
 def _complain(wrong, n, folder):
     "Raise what was wrong with some of n films, if anything."
     others = f"; the others are in {folder}" if len(wrong) < n else ""
     if wrong:
         raise ChexsegError(f"{len(wrong)} of {n} films could not be read{others}. {' '.join(wrong)}")
 
-# %% ../nbs/31_inference.ipynb #0064
+# %% ../nbs/31_inference.ipynb #0072
 def predict_files(
     model, # a segmenter, or the path of one
     files, # paths of films: JPEG, PNG or DICOM

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['encode', 'encode_empty', 'pixel_counts', 'decode', 'MaskSet', 'check_size', 'iou', 'check_runs', 'is_size',
-           'check_sizes', 'check_ids', 'Letterbox', 'letterbox']
+           'check_sizes', 'check_ids', 'Letterbox', 'letterbox', 'run_lengths', 'cover']
 
 # %% ../nbs/02_masks.ipynb #0002
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -366,16 +367,84 @@ def image(self:Letterbox, img, # uint8 (h, w); a reduced decoding of the film wi
     return out
 
 # %% ../nbs/02_masks.ipynb #0113
-def _cover(
-    mask, # (h, w), anything but zero is inside
-    height:int, # of the small mask
-    width:int, # of the small mask
-)->np.ndarray: # float32 (height, width), 0 to 1
-    "The share of each pixel of a smaller mask that the finding covers."
-    full = Image.fromarray((mask != 0).astype(np.float32))
-    return np.asarray(full.resize((width, height), Image.Resampling.BOX))
+def run_lengths(counts:str # COCO's compressed counts of one mask
+)->np.ndarray: # int64: pixels outside, inside, outside, ... down the columns
+    "The run lengths of a mask, differences undone."
+    runs, _ = _numbers(_digits([counts]))
+    runs[1::2] = runs[1::2].cumsum()
+    runs[2::2] = runs[2::2].cumsum()
+    return runs
 
-# %% ../nbs/02_masks.ipynb #0116
+# %% ../nbs/02_masks.ipynb #0115
+def _pieces(
+    runs:np.ndarray, # int64, as from `run_lengths`
+    h:int, # height of the mask
+)->tuple: # int arrays: the column of each piece, its first row, and the row after its last
+    "What is inside, cut where a run goes on in the next column."
+    ends = runs.cumsum()
+    begin, end = ends[:-1:2][runs[1::2] > 0], ends[1::2][runs[1::2] > 0]
+    n = (end - 1)//h - begin//h + 1 # columns that each run touches
+    column = np.repeat(begin//h, n) + np.arange(n.sum()) - np.repeat(n.cumsum() - n, n)
+    top = np.maximum(np.repeat(begin, n) - column*h, 0)
+    return column, top, np.minimum(np.repeat(end, n) - column*h, h)
+
+# %% ../nbs/02_masks.ipynb #0118
+@cache
+def _holders(
+    n:int, # pixels in a row
+    others:int, # other pixels that take up the same length
+)->np.ndarray: # int (n,)
+    "Which of the others the centre of each pixel lies in; the first of two, on their border."
+    return ((2*np.arange(n) + 1)*others - 1)//(2*n)
+
+# %% ../nbs/02_masks.ipynb #0121
+def _inside_counts(
+    pieces:tuple, # as from `_pieces`
+    rows:np.ndarray, # int (h,), the small row of each row
+    columns:np.ndarray, # int (w,), the small column of each column
+)->np.ndarray: # (small columns, small rows)
+    "How many pixels of a mask lie in each small pixel."
+    column, top, bottom = pieces
+    height = np.bincount(rows)
+    shape = columns[-1] + 1, len(height)
+    edges = np.r_[0, height.cumsum()]
+    first, last, k = rows[top], rows[bottom - 1], columns[column]*shape[1]
+    begun = np.bincount(k + first, minlength=shape[0]*shape[1])
+    over = np.bincount(k + last, minlength=shape[0]*shape[1])
+    missing = np.bincount(k + first, top - edges[first], shape[0]*shape[1])
+    missing += np.bincount(k + last, edges[last + 1] - bottom, shape[0]*shape[1])
+    reached = (begun.reshape(shape) - np.pad(over.reshape(shape), ((0, 0), (1, 0)))[:, :-1]).cumsum(1)
+    return reached*height - missing.reshape(shape)
+
+# %% ../nbs/02_masks.ipynb #0123
+def cover(
+    rle:dict, # {"size": [h, w], "counts": str}
+    height:int, # of the small mask; not more than h
+    width:int, # of the small mask; not more than w
+)->np.ndarray: # float64 (height, width), 0 to 1
+    "The share of each pixel of a smaller mask that the finding covers, from run lengths alone."
+    h, w = rle["size"]
+    rows, columns = _holders(h, height), _holders(w, width)
+    counts = _inside_counts(_pieces(run_lengths(rle["counts"]), h), rows, columns)
+    return (counts/np.outer(np.bincount(columns), np.bincount(rows))).T
+
+# %% ../nbs/02_masks.ipynb #0128
+@patch
+def shrink(self:Letterbox,
+    rle:dict, # {"size": [h, w], "counts": str}, of the film's size
+    name:str="the mask", # what to call it in a message
+)->np.ndarray: # uint8 (side, side), 0 or 1
+    "One mask in the square, by area; a mask that has a pixel keeps one."
+    check_size(rle, (self.h, self.w), name)
+    out = np.zeros((self.side, self.side), np.uint8)
+    if self.height > self.h or self.width > self.w: # the square is larger than the film
+        self._inside(out)[:] = decode(rle)[_holders(self.height, self.h)][:, _holders(self.width, self.w)]
+    elif coco.area(rle):
+        share = cover(rle, self.height, self.width)
+        self._inside(out)[:] = share >= min(.5, share.max())
+    return out
+
+# %% ../nbs/02_masks.ipynb #0131
 @patch
 def masks(self:Letterbox, masks, # (tasks, h, w), 0 or 1
 )->np.ndarray: # uint8 (tasks, side, side), 0 or 1
@@ -384,14 +453,9 @@ def masks(self:Letterbox, masks, # (tasks, h, w), 0 or 1
     if masks.shape[1:] != (self.h, self.w):
         raise ChexsegError(f"Masks of {masks.shape[1:]} do not belong to a film of {(self.h, self.w)}: "
                            "letterbox their own size.")
-    out = np.zeros((len(masks), self.side, self.side), np.uint8)
-    for plane, mask in zip(self._inside(out), masks):
-        if mask.any():
-            cover = _cover(mask, self.height, self.width)
-            plane[:] = cover >= min(.5, cover.max())
-    return out
+    return np.stack([self.shrink(encode(mask)) for mask in masks])
 
-# %% ../nbs/02_masks.ipynb #0119
+# %% ../nbs/02_masks.ipynb #0134
 @patch
 def _corners(self:Letterbox, cells:int, # the map covers the square with cells x cells
 )->tuple: # top, left, bottom, right of the film, in cells
@@ -399,7 +463,7 @@ def _corners(self:Letterbox, cells:int, # the map covers the square with cells x
     k = cells/self.side
     return k*self.top, k*self.left, k*(self.top + self.height), k*(self.left + self.width)
 
-# %% ../nbs/02_masks.ipynb #0122
+# %% ../nbs/02_masks.ipynb #0137
 def _bilinear(
     n:int, # pixels to enlarge to
     start:float, # where the film begins, in cells
@@ -413,7 +477,7 @@ def _bilinear(
     share[:, int(np.ceil(end)):] = 0
     return (share / share.sum(1, keepdims=True)).astype(np.float32)
 
-# %% ../nbs/02_masks.ipynb #0125
+# %% ../nbs/02_masks.ipynb #0140
 def _by_matrices(
     maps:np.ndarray, # float32 (tasks, s, s)
     corners:tuple, # top, left, bottom, right of the film, in cells
@@ -425,7 +489,7 @@ def _by_matrices(
     columns = _bilinear(size[1], left, right, maps.shape[-1])
     return np.stack([rows @ m @ columns.T for m in maps])
 
-# %% ../nbs/02_masks.ipynb #0128
+# %% ../nbs/02_masks.ipynb #0143
 def _by_pillow(
     maps:np.ndarray, # float32 (tasks, s, s)
     corners:tuple, # top, left, bottom, right of the film, in cells
@@ -440,7 +504,7 @@ def _by_pillow(
     images = [Image.fromarray(np.ascontiguousarray(p)) for p in part]
     return np.stack([np.asarray(i.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box)) for i in images])
 
-# %% ../nbs/02_masks.ipynb #0130
+# %% ../nbs/02_masks.ipynb #0145
 @patch
 def undo(self:Letterbox, x, # float (tasks, s, s) over the square; s is `side`, or less for a coarse map
 )->np.ndarray: # float32 (tasks, h, w)

@@ -38,7 +38,7 @@ from .saliency import check_saliency, saliency_shards
 from .decoders import check_decoder
 from .recipes import Recipe, get_recipe
 from .supervision import add_vote, fit_ours, fit_segmenter, fit_student
-from .training import best_device, save_checkpoint
+from .training import best_device, device_text, save_checkpoint
 
 # %% ../nbs/34_pipeline.ipynb #0007
 RUN_STAGE = {} # name of a stage -> the function that does it
@@ -488,7 +488,7 @@ def _check_run(data, choices): # what would fail only hours later
     if data and not Path(data).is_dir():
         raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
     check_saliency(choices.masks.saliency)
-    check_decoder(choices.segmenter.decoder)
+    check_decoder(choices.segmenter.decoder, choices.study.side)
 
 # %% ../nbs/34_pipeline.ipynb #0096
 def run_pipeline(
@@ -502,6 +502,8 @@ def run_pipeline(
     last = check_name(until or "report", STAGES, "stage")
     choices = make_choices(preset, data=str(data), **chosen)
     _check_run(data, choices)
+    if not world()[0]:
+        print(f"on {device_text()}", flush=True)
     run = Run(out, choices)
     RUN_STAGE[last](run)
     return run

@@ -6,7 +6,8 @@
 __all__ = ['GRID', 'CUTOFFS', 'AREA_GRID', 'inside', 'TensorMultiMask', 'TensorFilm', 'MaskFilms', 'mask_loader', 'augment_masks',
            'AugmentMasks', 'Segmenter', 'build_segmenter', 'pixel_loss', 'dice_loss', 'DiceBCE', 'batch_iou',
            'grid_areas', 'pooled_ious', 'PooledIoU', 'film_scores', 'mask_probs', 'threshold_ious', 'Decisions',
-           'tune_decisions', 'shape_thresholds', 'shares_above', 'area_thresholds', 'label_cutoffs', 'Ensemble']
+           'tune_decisions', 'shape_thresholds', 'shares_above', 'area_thresholds', 'label_cutoffs', 'ious_at',
+           'Ensemble']
 
 # %% ../nbs/26_segmentation.ipynb #0002
 import copy
@@ -81,12 +82,21 @@ class MaskFilms(Films):
 def read(self:MaskFilms, i:int, # which film
 )->tuple: # uint8 (side, side), and uint8 (tasks, side, side)
     "One film and its masks; a film without an entry has no finding."
-    id = self.part.table.id.iloc[i]
-    masks = self.part.masks
+    id, masks = self.part.table.id.iloc[i], self.part.masks
     size = masks.size(id) if id in masks else self.part.size(i)
-    return self.part.film(i, self.side), letterbox(size, self.side).masks(masks.get(id, size))
+    box = letterbox(size, self.side)
+    found = {f"the {task} mask of {id}": masks.rle(id, task) for task in masks.tasks}
+    empty = np.zeros((self.side, self.side), np.uint8)
+    planes = [box.shrink(rle, name) if rle else empty for name, rle in found.items()]
+    return self.part.film(i, self.side), np.stack(planes)
 
-# %% ../nbs/26_segmentation.ipynb #0026
+# %% ../nbs/26_segmentation.ipynb #0025
+@patch
+def all_masks(self:MaskFilms)->np.ndarray: # uint8 (n, tasks, side, side)
+    "The masks of all films."
+    return np.stack([self[i][1].numpy() for i in range(len(self))])
+
+# %% ../nbs/26_segmentation.ipynb #0027
 def mask_loader(
     films, # `MaskFilms`
     bs:int=16, # films a batch
@@ -97,7 +107,7 @@ def mask_loader(
     "Batches of films and masks, for training or for showing."
     return TfmdDL(films, bs=process_share(bs), num_workers=workers, device=device or best_device(), **kwargs)
 
-# %% ../nbs/26_segmentation.ipynb #0030
+# %% ../nbs/26_segmentation.ipynb #0031
 def _resample(
     x:torch.Tensor, # films or masks (B, planes, h, w)
     theta:torch.Tensor, # (B, 2, 3), as from `random_affine`
@@ -109,7 +119,7 @@ def _resample(
     grid = F.affine_grid(theta, (len(x), 1, side, side), align_corners=False)
     return F.grid_sample(x.float() - outside, grid, mode, align_corners=False) + outside
 
-# %% ../nbs/26_segmentation.ipynb #0033
+# %% ../nbs/26_segmentation.ipynb #0034
 def augment_masks(
     x:torch.Tensor, # films (B, 1, side, side)
     masks:torch.Tensor, # masks (B, tasks, side, side), uint8
@@ -124,7 +134,7 @@ def augment_masks(
     moved = _resample(masks, theta, size or x.shape[-1], "nearest", outside).round().to(masks.dtype)
     return augment(films, light=light, degrees=0, scale=0, shift=0), moved # already moved, it only has to be lit
 
-# %% ../nbs/26_segmentation.ipynb #0036
+# %% ../nbs/26_segmentation.ipynb #0037
 class AugmentMasks(Callback):
     "Move and light the films of each training batch, and move their masks along; or only make the masks coarser."
     run_valid = False
@@ -136,13 +146,13 @@ class AugmentMasks(Callback):
         self.how = {} if moved else dict(degrees=0, scale=0, shift=0, light=0)
 
     def before_batch(self):
-        size = self.x.shape[-1] // getattr(unwrapped(self.model), "coarse", 1)
+        size = -(-self.x.shape[-1] // getattr(unwrapped(self.model), "coarse", 1)) # rounded up, as convolutions do
         films, masks = (v.as_subclass(torch.Tensor) for v in (self.x, self.y))
         x, y = augment_masks(films, masks, size, self.outside, **self.how)
         self.learn.xb = (x,)
         self.learn.yb = (y,)
 
-# %% ../nbs/26_segmentation.ipynb #0040
+# %% ../nbs/26_segmentation.ipynb #0041
 class Segmenter(nn.Module):
     "Films (B, 1, side, side) in [0, 1] -> logits (B, tasks, side, side); in training `coarse` times smaller."
     def __init__(self,
@@ -157,7 +167,7 @@ class Segmenter(nn.Module):
         self.coarse = getattr(net, "coarse", 1)
         self.voter = None # a classifier that has a say in whether a film has a finding at all
 
-# %% ../nbs/26_segmentation.ipynb #0041
+# %% ../nbs/26_segmentation.ipynb #0042
 @patch
 def forward(self:Segmenter, x:torch.Tensor, # films (B, 1, side, side)
 )->torch.Tensor: # logits
@@ -167,7 +177,7 @@ def forward(self:Segmenter, x:torch.Tensor, # films (B, 1, side, side)
         return z
     return F.interpolate(z, x.shape[-2:], mode="bilinear")
 
-# %% ../nbs/26_segmentation.ipynb #0044
+# %% ../nbs/26_segmentation.ipynb #0045
 def _encoder(name, weights)->Classifier: # whose `trunk` and `norm` the segmenter takes over
     "A classifier that holds the weights asked for."
     if weights is None or weights == "imagenet":
@@ -178,7 +188,7 @@ def _encoder(name, weights)->Classifier: # whose `trunk` and `norm` the segmente
                            f"{name!r}: name the same one.")
     return copy.deepcopy(model).cpu()
 
-# %% ../nbs/26_segmentation.ipynb #0046
+# %% ../nbs/26_segmentation.ipynb #0047
 def build_segmenter(
     encoder:str="small", # "small", or a torchvision name: "resnet18", "densenet121", ...
     tasks=TASKS, # what to outline, in this order
@@ -187,7 +197,7 @@ def build_segmenter(
     decoder:str=None, # one of `DECODERS`; None = "light" for the small encoder, else "dynamic"
 )->Segmenter:
     "A segmentation network whose encoder comes from a classifier."
-    check_decoder(decoder)
+    check_decoder(decoder, side)
     base = _encoder(encoder, weights)
     tasks = list(tasks)
     usual, channels = ("light", 1) if encoder == "small" else ("dynamic", 3)
@@ -197,7 +207,7 @@ def build_segmenter(
     config["cutoffs"] = dict.fromkeys(tasks, 0.)
     return Segmenter(base.norm, net, config).to(memory_format=torch.channels_last)
 
-# %% ../nbs/26_segmentation.ipynb #0050
+# %% ../nbs/26_segmentation.ipynb #0051
 def pixel_loss(
     logits:torch.Tensor, # (B, tasks, h, w)
     masks:torch.Tensor, # (B, tasks, h, w), 0 or 1
@@ -207,7 +217,7 @@ def pixel_loss(
     total = masks.numel() if weight is None else weight.sum().clamp(min=1)
     return F.binary_cross_entropy_with_logits(logits.float(), masks.float(), weight, reduction="sum") / total
 
-# %% ../nbs/26_segmentation.ipynb #0053
+# %% ../nbs/26_segmentation.ipynb #0054
 def dice_loss(
     logits:torch.Tensor, # (B, tasks, h, w)
     masks:torch.Tensor, # (B, tasks, h, w), 0 or 1
@@ -222,7 +232,7 @@ def dice_loss(
     total = wp.sum((0, 2, 3)) + wy.sum((0, 2, 3))
     return (1 - (2 * both + smooth) / (total + smooth)).mean()
 
-# %% ../nbs/26_segmentation.ipynb #0060
+# %% ../nbs/26_segmentation.ipynb #0061
 class DiceBCE(nn.Module):
     "Class-averaged Dice plus binary cross-entropy; masks of uint8, 0 or 1."
     def __init__(self, bce:float=1.): # how much the cross-entropy counts; 0 is the Dice of the paper
@@ -234,7 +244,7 @@ class DiceBCE(nn.Module):
         loss = dice_loss(logits, masks, weight)
         return loss + self.bce * pixel_loss(logits, masks, weight) if self.bce else loss
 
-# %% ../nbs/26_segmentation.ipynb #0063
+# %% ../nbs/26_segmentation.ipynb #0064
 def batch_iou(
     pred:torch.Tensor, # bool (n, ..., h, w)
     truth:torch.Tensor, # bool (n, ..., h, w)
@@ -244,10 +254,10 @@ def batch_iou(
     either = (pred | truth).sum((-2, -1))
     return both / either # 0/0 is NaN
 
-# %% ../nbs/26_segmentation.ipynb #0066
+# %% ../nbs/26_segmentation.ipynb #0067
 GRID = np.arange(1, 20) / 20 # 0.05, 0.1 .. 0.95
 
-# %% ../nbs/26_segmentation.ipynb #0067
+# %% ../nbs/26_segmentation.ipynb #0068
 def grid_areas(
     probs:torch.Tensor, # float (n, tasks, h, w)
     truth:torch.Tensor, # bool (n, tasks, h, w)
@@ -257,13 +267,13 @@ def grid_areas(
         return torch.stack([(mask & truth).sum((0, 2, 3)), (mask | truth).sum((0, 2, 3))])
     return torch.stack([both_and_either(probs > t) for t in GRID]).double()
 
-# %% ../nbs/26_segmentation.ipynb #0068
+# %% ../nbs/26_segmentation.ipynb #0069
 def pooled_ious(areas:torch.Tensor, # (thresholds, 2, tasks), as from `grid_areas`
 )->torch.Tensor: # float64 (thresholds, tasks), NaN where no mask has a pixel
     "Intersection over union of all films' pixels together, as CheXseg's test script has it."
     return areas[:, 0] / areas[:, 1] # 0/0 is NaN
 
-# %% ../nbs/26_segmentation.ipynb #0070
+# %% ../nbs/26_segmentation.ipynb #0071
 class PooledIoU(Metric):
     "Mean over the tasks that films show of the IoU of all their pixels together, each at its best threshold."
     name = "miou"
@@ -283,7 +293,7 @@ class PooledIoU(Metric):
         best = pooled_ious(self.areas).nan_to_num().amax(0)
         return float(best[self.shown].mean())
 
-# %% ../nbs/26_segmentation.ipynb #0078
+# %% ../nbs/26_segmentation.ipynb #0079
 def film_scores(
     probs, # float (..., h, w), tensor or array: probabilities, or logits
     share:float=.01, # of the pixels
@@ -293,14 +303,14 @@ def film_scores(
     k = max(1, int(flat.shape[-1] * share))
     return flat.topk(k, sorted=False).values.mean(-1)
 
-# %% ../nbs/26_segmentation.ipynb #0081
+# %% ../nbs/26_segmentation.ipynb #0082
 @patch(as_prop=True)
 def voted(self:Segmenter)->list: # tasks
     "What the voter has a say in: all tasks, when nobody chose."
     tasks = self.config["tasks"]
     return [t for t in tasks if t in self.config.get("voted", tasks)]
 
-# %% ../nbs/26_segmentation.ipynb #0084
+# %% ../nbs/26_segmentation.ipynb #0085
 @patch
 def votes(self:Segmenter,
     x:torch.Tensor, # films (B, 1, side, side)
@@ -313,7 +323,7 @@ def votes(self:Segmenter,
     probs = self.voter(x).float().sigmoid()
     return probs[:, [known["tasks"].index(t) for t in self.voted]]
 
-# %% ../nbs/26_segmentation.ipynb #0087
+# %% ../nbs/26_segmentation.ipynb #0088
 @patch
 def score(self:Segmenter,
     x:torch.Tensor, # films (B, 1, side, side)
@@ -327,7 +337,7 @@ def score(self:Segmenter,
     scores[:, at] = (scores[:, at] + self.votes(x)) / 2
     return scores
 
-# %% ../nbs/26_segmentation.ipynb #0089
+# %% ../nbs/26_segmentation.ipynb #0090
 @torch.no_grad()
 def mask_probs(
     model:Segmenter, # a segmenter
@@ -347,7 +357,7 @@ def mask_probs(
             scores = model.score(x, probs)
         yield from zip(probs.cpu().numpy(), scores.cpu().numpy())
 
-# %% ../nbs/26_segmentation.ipynb #0095
+# %% ../nbs/26_segmentation.ipynb #0096
 def threshold_ious(
     probs:np.ndarray, # float (n, h, w), one task
     truth:np.ndarray, # bool (n, h, w)
@@ -356,7 +366,7 @@ def threshold_ious(
     truth = torch.as_tensor(truth)
     return np.stack([batch_iou(torch.as_tensor(probs > t), truth).numpy() for t in GRID])
 
-# %% ../nbs/26_segmentation.ipynb #0098
+# %% ../nbs/26_segmentation.ipynb #0099
 def _tune(probs, truth, scores, cutoffs)->Best: # 0.5, 0 and 0 when no film shows the task
     "The best threshold and cutoff of one task; without scores, the best threshold alone."
     present = truth.any((1, 2))
@@ -364,17 +374,17 @@ def _tune(probs, truth, scores, cutoffs)->Best: # 0.5, 0 and 0 when no film show
         return Best(.5, 0., 0.)
     return best_threshold(threshold_ious(probs, truth), GRID, scores, present, cutoffs)
 
-# %% ../nbs/26_segmentation.ipynb #0101
+# %% ../nbs/26_segmentation.ipynb #0102
 CUTOFFS = (0., *GRID) # 0 is none
 
-# %% ../nbs/26_segmentation.ipynb #0102
+# %% ../nbs/26_segmentation.ipynb #0103
 class Decisions(NamedTuple):
     "What turns probabilities into masks, task by task."
     thresholds: dict # {task: pixel threshold}
     cutoffs: dict # {task: film cutoff}
     ious: dict # {task: mean IoU that they reached}
 
-# %% ../nbs/26_segmentation.ipynb #0103
+# %% ../nbs/26_segmentation.ipynb #0104
 def tune_decisions(
     probs, # float (n, tasks, h, w), of validation films
     truth, # (n, tasks, h, w), the experts' masks
@@ -388,7 +398,7 @@ def tune_decisions(
     best = {t: _tune(probs[:, j], truth[:, j], scores[:, j], cutoffs) for j, t in enumerate(tasks)}
     return Decisions(*({t: float(b[k]) for t, b in best.items()} for k in range(3)))
 
-# %% ../nbs/26_segmentation.ipynb #0109
+# %% ../nbs/26_segmentation.ipynb #0110
 def shape_thresholds(
     probs, # float (n, tasks, h, w), of films that somebody outlined
     truth, # (n, tasks, h, w), the outlines
@@ -401,10 +411,10 @@ def shape_thresholds(
         best[t] = float(_tune(probs[shown, j], truth[shown, j] > 0, None, (0.,)).threshold)
     return best
 
-# %% ../nbs/26_segmentation.ipynb #0112
+# %% ../nbs/26_segmentation.ipynb #0113
 AREA_GRID = np.array([.003, .006, .01, *np.arange(.02, .99, .01)]) # thresholds
 
-# %% ../nbs/26_segmentation.ipynb #0113
+# %% ../nbs/26_segmentation.ipynb #0114
 def shares_above(
     probs:np.ndarray, # float (tasks, h, w)
 )->np.ndarray: # (tasks, thresholds of `AREA_GRID`)
@@ -413,7 +423,7 @@ def shares_above(
     counts = np.stack([np.histogram(p, bins)[0] for p in probs])
     return counts[:, ::-1].cumsum(1)[:, -2::-1] / probs[0].size
 
-# %% ../nbs/26_segmentation.ipynb #0115
+# %% ../nbs/26_segmentation.ipynb #0116
 def area_thresholds(
     shares, # (n, tasks, thresholds), as from `shares_above`, of films with image labels
     labels, # (n, tasks): 1 where the finding is there
@@ -430,7 +440,7 @@ def area_thresholds(
             best[t] = float(AREA_GRID[away.argmin()])
     return best
 
-# %% ../nbs/26_segmentation.ipynb #0118
+# %% ../nbs/26_segmentation.ipynb #0119
 def _best_f1(scores, y)->tuple: # cutoff and its F1; 0 and 0 when no film is positive
     "The cutoff of one task; labels of 0 and 1."
     if not (y == 1).any():
@@ -440,7 +450,7 @@ def _best_f1(scores, y)->tuple: # cutoff and its F1; 0 and 0 when no film is pos
     k = int(f1[:-1].argmax()) # the last point has no cutoff
     return float(cutoffs[k]), float(f1[k])
 
-# %% ../nbs/26_segmentation.ipynb #0120
+# %% ../nbs/26_segmentation.ipynb #0121
 def label_cutoffs(
     scores, # float (n, tasks): how sure it is that each film has each finding
     labels, # (n, tasks): 1, 0; anything else is unknown
@@ -453,13 +463,25 @@ def label_cutoffs(
         best[t] = _best_f1(scores[known, j], labels[known, j])
     return {t: c for t, (c, _) in best.items()}, {t: f for t, (_, f) in best.items()}
 
-# %% ../nbs/26_segmentation.ipynb #0125
+# %% ../nbs/26_segmentation.ipynb #0124
+def ious_at(
+    probs, # float (n, tasks, h, w)
+    truth, # (n, tasks, h, w), the outlines
+    thresholds:dict, # {task: threshold}
+)->dict: # {task: mean IoU}, 0 where no film shows the task
+    "Mean IoU over the films that show a task."
+    above = probs > np.array(list(thresholds.values()))[:, None, None]
+    found = batch_iou(torch.as_tensor(above), inside(torch.as_tensor(truth)))
+    shown = (np.asarray(truth) > 0).any((2, 3))
+    return {t: float(found[shown[:, j], j].mean()) if shown[:, j].any() else 0. for j, t in enumerate(thresholds)}
+
+# %% ../nbs/26_segmentation.ipynb #0130
 def _threshold_logits(model)->torch.Tensor: # (tasks, 1, 1)
     "The logits of a segmenter's thresholds."
     config = model.config
     return torch.tensor([config["thresholds"][t] for t in config["tasks"]]).logit(eps=1e-3)[:, None, None]
 
-# %% ../nbs/26_segmentation.ipynb #0127
+# %% ../nbs/26_segmentation.ipynb #0132
 class Ensemble(Segmenter):
     "Trained segmenters of the same tasks; its logits are those of their mean probability, thresholds aligned at .5."
     def __init__(self, models): # segmenters with thresholds, in evaluation mode

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT/"chexseg"
 MODULES = sorted(p.stem for p in PACKAGE.glob("*.py") if p.stem not in ("__init__", "_modidx"))
-MOST_LINES = 540
+MOST_LINES = 520
 # What is imported under another name than the one it is installed by: import -> distribution.
 DISTRIBUTIONS = {
     "cv2": "opencv-python",
