@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from benchmarks.common import best, table, verdict
 from chexseg.core import TASKS
 from chexseg.inference import film_masks
-from chexseg.masks import MaskSet, decode, encode_empty, letterbox
+from chexseg.masks import MaskSet, decode, encode_empty, letterbox, run_lengths
 from chexseg.phantom import phantom_film
 
 SIZE = (2320, 2828)
@@ -68,11 +68,12 @@ def main():
     rles = [found.rle(i, t) for i in found.ids for t in TASKS]
     theirs, plain = best(lambda: np.stack([shrunk_by_pillow(r) for r in rles]))
     mine, squares = best(lambda: np.stack([BOX.shrink(r) for r in rles]))
+    limit, _ = best(lambda: [run_lengths(r["counts"]) for r in rles]) # to read them is the least that has to be done
     off = (plain != squares).sum()
     assert off <= 1e-3*plain.sum(), f"{off} pixels differ"
     probs = answers(squares.reshape(FILMS, len(TASKS), SIDE, SIDE))
     limits = np.full(len(TASKS), .4)
-    whole, expected = best(lambda: [outlined_whole(p, limits) for p in probs], 1)
+    whole, expected = best(lambda: [outlined_whole(p, limits) for p in probs])
     fast, got = best(lambda: [film_masks(p, SIZE, limits) for p in probs])
     different = sum(int((decode(a) != decode(b)).sum()) for pair in zip(expected, got) for a, b in zip(*pair))
     table(f"ten masks of a film of {SIZE[0]}x{SIZE[1]}, {FILMS} films", {
@@ -81,7 +82,7 @@ def main():
         "onto the film: whole planes": f"{1000*whole/FILMS:.0f} ms a film",
         "onto the film: chexseg": f"{1000*fast/FILMS:.1f} ms a film; {different} pixels differ",
         "ratio onto the film": f"{whole/fast:.1f}"})
-    verdict("masks", theirs, mine, mine, outlining_ratio=round(whole/fast, 2), pixels_off=int(off),
+    verdict("masks", theirs, mine, limit, outlining_ratio=round(whole/fast, 2), pixels_off=int(off),
             outlined_pixels_off=different)
 
 
