@@ -3,10 +3,12 @@
     python -m benchmarks.ablation --seeds 0 3
 
 adds to benchmarks/results/ablation.csv, task by task. Films, classifier, experts and networks are those of
-`python -m benchmarks.protocol`, kept in the same folder; what is there is not done again."""
+`python -m benchmarks.protocol`, kept in the same folder; what is there is not done again. To be affordable, all but the
+last row are of one round, so half of the student's steps."""
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -15,28 +17,54 @@ from benchmarks.protocol import SIDE, STEPS, films_of, guessed, maps_of, trained
 from chexseg.core import TASKS
 from chexseg.evaluation import areas_table, fractions, miou
 from chexseg.inference import predict_masks
+from chexseg.recipes import Recipe
 from chexseg.segmentation import Ensemble
-from chexseg.supervision import STUDENT, fit_segmenter, taught_masks
+from chexseg.supervision import ROUNDS, STUDENT, TEACHERS, fit_segmenter, taught_masks
 
 TABLE = RESULTS/"ablation.csv"
-RECIPES = {
-    "ours": STUDENT,
-    "no loss on image labels": replace(STUDENT, image=0.),
-    "denied findings are empty masks": replace(STUDENT, denied=1.),
-    "both": replace(STUDENT, image=0., denied=1.),
-    "taught without saliency": STUDENT,
-    "taught by one network": STUDENT,
-    "saliency above a threshold, not taught": STUDENT,
+
+
+class Variant(NamedTuple):
+    "A student."
+    recipe: Recipe = STUDENT
+    teachers: int = TEACHERS
+    taught: bool = True # by its teachers; otherwise saliency above a threshold
+    saliency: bool = True # asked by the teachers, too
+    anew: bool = False # begin with weights of its own, at the teachers' learning rate
+    rounds: int = 1
+
+
+VARIANTS = {
+    "one round": Variant(),
+    "begun anew": Variant(anew=True),
+    "no loss on image labels": Variant(replace(STUDENT, image=0.)),
+    "denied findings are empty masks": Variant(replace(STUDENT, denied=1.)),
+    "both": Variant(replace(STUDENT, image=0., denied=1.)),
+    "taught without saliency": Variant(saliency=False),
+    "taught by one network": Variant(teachers=1),
+    "saliency above a threshold, not taught": Variant(taught=False),
+    "ours: two rounds": Variant(rounds=ROUNDS),
 }
 
 
-def weak_films(variant, films, expert, full, maps):
+def weak_films(variant, films, expert, teachers, maps):
     "The weak films with the masks that a variant learns from."
-    if variant.startswith("saliency"):
+    if not variant.taught:
         return guessed(maps, expert, films.weak)
-    teachers = Ensemble(full[:1] if "one network" in variant else full)
-    saliency = None if "without saliency" in variant else maps["weak"]
-    return films.weak.with_masks(taught_masks(teachers, films.weak, expert, saliency))
+    saliency = maps["weak"] if variant.saliency else None
+    return films.weak.with_masks(taught_masks(Ensemble(teachers), films.weak, expert, saliency))
+
+
+def student_of(variant, films, expert, full, maps, how, seed):
+    "The student of a variant, as `fit_ours` trains it."
+    teachers = full[:variant.teachers]
+    how = how if variant.anew else how | dict(lr=how["lr"]/2)
+    student = None if variant.anew else full[0]
+    for k in range(variant.rounds):
+        weak = weak_films(variant, films, expert, teachers, maps)
+        student = fit_segmenter(variant.recipe, weak=weak, begin=student, seed=seed + k, **how).model
+        teachers = [*teachers, student]
+    return student
 
 
 def scores_of(model, films):
@@ -55,10 +83,9 @@ def run_seed(out, seed, n, there):
     how = dict(side=SIDE, weights=model, steps=STEPS, lr=4e-3, expert=expert, labelled=films.held)
     networks = folder/f"experts-{n}"
     def full(k): return trained(networks/f"full-{k}", lambda: fit_segmenter("full", seed=seed + 1000*k, **how).model)
-    for variant in [v for v in RECIPES if (seed, n, v) not in there]:
-        weak = weak_films(variant, films, expert, [full(k) for k in range(3)], maps)
-        student = fit_segmenter(RECIPES[variant], weak=weak, seed=seed, **how).model
-        rows = pd.DataFrame(scores_of(student, films)).assign(seed=seed, experts=n, variant=variant)
+    for name in [v for v in VARIANTS if (seed, n, v) not in there]:
+        student = student_of(VARIANTS[name], films, expert, [full(k) for k in range(TEACHERS)], maps, how, seed)
+        rows = pd.DataFrame(scores_of(student, films)).assign(seed=seed, experts=n, variant=name)
         before = [pd.read_csv(TABLE)] if TABLE.exists() else []
         pd.concat([*before, rows]).to_csv(TABLE, index=False)
         show()

@@ -68,6 +68,7 @@ def _add_predict(commands):
     p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
     p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
     p.add_argument("--out", default="predictions", help="folder for overlays and masks (default: %(default)s)")
+    p.add_argument("--overwrite", action="store_true", help="write over overlays and masks that are there already")
     _add_device(p)
 
 # %% ../nbs/36_cli.ipynb #0017
@@ -114,13 +115,13 @@ def _study(study, run, **chosen):
     print(table.round(3).to_string())
 
 # %% ../nbs/36_cli.ipynb #0025
-def _predict(files, model, method, out):
+def _predict(files, model, method, out, overwrite):
     from chexseg.inference import load_segmenter, predict_files
     from chexseg.runs import Run
     path = Path(model)
     if (path/"config.json").exists():
         path = path/"segmenters"/(method or Run(path).choices.run.methods[-1])
-    done = predict_files(load_segmenter(path), files, out)
+    done = predict_files(load_segmenter(path), files, out, overwrite)
     print(f"{len(done)} film{'s' * (len(done) != 1)} segmented: {out}")
 
 # %% ../nbs/36_cli.ipynb #0027

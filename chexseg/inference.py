@@ -249,15 +249,32 @@ def _complain(wrong, n, folder):
         raise ChexsegError(f"{len(wrong)} of {n} films could not be read{others}. {' '.join(wrong)}")
 
 # %% ../nbs/31_inference.ipynb #0072
+def _file_number(path)->tuple: # the same for every spelling of a path, and for links
+    about = Path(path).stat()
+    return about.st_dev, about.st_ino
+
+# %% ../nbs/31_inference.ipynb #0073
+def _check_free(files, films, overwrite):
+    "Refuse to write over a film, and over anything else unless that was asked for."
+    numbers = {_file_number(f) for f in map(Path, films) if f.exists()}
+    for file in filter(Path.exists, files):
+        if _file_number(file) in numbers:
+            raise ChexsegError(f"{file} is a film to predict and would be written over: name another folder.")
+        if not overwrite:
+            raise ChexsegError(f"{file} exists: name another folder, or say overwrite (--overwrite).")
+
+# %% ../nbs/31_inference.ipynb #0076
 def predict_files(
     model, # a segmenter, or the path of one
     files, # paths of films: JPEG, PNG or DICOM
     out, # folder to write into
+    overwrite:bool=False, # what is there under the same names may go; films themselves are never written over
 )->MaskSet: # what was found
     "Write `out/ID.png`, an overlay of each film, and `out/segmentations.json`, its masks in the CheXlocalize format."
     out = Path(out)
-    model = model if isinstance(model, Segmenter) else load_segmenter(model)
     part = files_part(files)
+    _check_free([*(out/f"{i}.png" for i in part.ids), out/"segmentations.json"], part.paths, overwrite)
+    model = model if isinstance(model, Segmenter) else load_segmenter(model)
     good, wrong = readable(part)
     masks = predict_masks(model, good)
     _write_overlays(out, good, masks)

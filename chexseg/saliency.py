@@ -203,8 +203,9 @@ def stage_layercams(
 )->list: # for each stage but the last, raw maps (P, h, w)
     "LayerCAM at every stage (Jiang et al. 2021), for chosen pairs of film and task."
     cuts = stage_cuts(model)
+    some, film = film.unique(return_inverse=True)
     with torch.no_grad():
-        first = model.trunk[:cuts[0]](model.norm(x))[film]
+        first = model.trunk[:cuts[0]](model.norm(x[some]))[film]
     with torch.enable_grad():
         acts, last = _run_stages(model, first.requires_grad_(), cuts)
         logits = present_head(model)(model.relu(last).mean((2, 3)))
@@ -221,11 +222,32 @@ def _fuse(maps, size)->torch.Tensor: # (P, *size): what maps (P, h, w) of severa
     return _unit(sum(large))
 
 # %% ../nbs/21_saliency.ipynb #0075
+def _bytes_a_pair(model, x)->int: # that one pair of film and task keeps for the way back, the weights apart
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept = {}
+    def count(t):
+        memory = t.untyped_storage()
+        kept[memory.data_ptr()] = memory.nbytes()
+        return t
+    first = torch.zeros(1, dtype=torch.long, device=x.device)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+        stage_layercams(model, x[:1], first, first)
+    return sum(kept[k] for k in kept.keys() - weights)
+
+# %% ../nbs/21_saliency.ipynb #0077
+def _room(device)->float: # bytes that maps may take: half of what is free on a GPU, 2 GB of a computer's memory
+    return torch.cuda.mem_get_info(device)[0]/2 if device.type == "cuda" else 2e9
+
+# %% ../nbs/21_saliency.ipynb #0078
+def _pairs_at_once(model, x, room=None, most=128)->int:
+    return min(most, max(1, int((room or _room(x.device))/_bytes_a_pair(model, x))))
+
+# %% ../nbs/21_saliency.ipynb #0081
 def fused_maps(
     model:nn.Module, # a `Classifier` in evaluation mode
     x:torch.Tensor, # films (B, 1, side, side)
     only:torch.Tensor=None, # bool (B, tasks): which pairs to map; all when None
-    chunk:int=128, # pairs at a time
+    chunk:int=0, # pairs at a time; 0 = at most 128, and as many as memory has room for
 )->Maps: # maps (B, tasks, H, W) with Grad-CAM's maxima, zero where not asked for
     "The mean of Grad-CAM and of LayerCAM at every stage, each divided by its maximum."
     with autocast(x.device):
@@ -235,6 +257,7 @@ def fused_maps(
         size = first(model.norm(x[:1])).shape[2:]
     out = coarse.new_zeros(*logits.shape, *size)
     wanted = torch.ones_like(logits) if only is None else only
+    chunk = chunk or _pairs_at_once(model, x)
     for pairs in wanted.nonzero().split(chunk):
         if len(pairs):
             f, t = pairs.T
@@ -242,7 +265,7 @@ def fused_maps(
             out[f, t] = fused * coarse[f, t].amax((1, 2))[:, None, None]
     return Maps(out, logits)
 
-# %% ../nbs/21_saliency.ipynb #0082
+# %% ../nbs/21_saliency.ipynb #0088
 def _captum_method(model): # captum's Integrated Gradients of a network
     try:
         from captum.attr import IntegratedGradients
@@ -250,7 +273,7 @@ def _captum_method(model): # captum's Integrated Gradients of a network
         raise ChexsegError("Integrated Gradients need captum: pip install 'chexseg[captum]'.") from None
     return IntegratedGradients(model)
 
-# %% ../nbs/21_saliency.ipynb #0085
+# %% ../nbs/21_saliency.ipynb #0091
 def integrated_gradients(
     model:nn.Module, # any network with outputs (B, n)
     x:torch.Tensor, # its input, (B, 1, h, w)
@@ -271,7 +294,7 @@ def integrated_gradients(
             out[rows, j] = F.avg_pool2d(F.relu(given.sum(1, keepdim=True)), grid)[:, 0].to(out)
     return Maps(out.detach(), logits)
 
-# %% ../nbs/21_saliency.ipynb #0090
+# %% ../nbs/21_saliency.ipynb #0096
 def check_saliency(name:str # as a user wrote it
 )->str: # the same
     "Return the name of a saliency method, or say that it is unknown."
@@ -279,7 +302,7 @@ def check_saliency(name:str # as a user wrote it
         _cam_class(name)
     return name
 
-# %% ../nbs/21_saliency.ipynb #0092
+# %% ../nbs/21_saliency.ipynb #0098
 def saliency_maps(
     model:nn.Module, # a classifier
     x:torch.Tensor, # films (B, 1, side, side)
@@ -297,7 +320,7 @@ def saliency_maps(
         maps, logits = gradcam(model, x)
     return Maps(maps if only is None else maps * only[..., None, None], logits)
 
-# %% ../nbs/21_saliency.ipynb #0095
+# %% ../nbs/21_saliency.ipynb #0101
 def _map_films(
     model, # on its device, in evaluation mode
     part, # the films of one shard
@@ -317,24 +340,24 @@ def _map_films(
     sizes = [part.size(k) for k in range(len(part))]
     return SaliencySet(*arrays, sizes, part.ids, about["tasks"], about["side"])
 
-# %% ../nbs/21_saliency.ipynb #0098
+# %% ../nbs/21_saliency.ipynb #0104
 def _digest(thing)->str: # 16 hexadecimal digits
     return hashlib.sha256(json.dumps([thing]).encode()).hexdigest()[:16]
 
-# %% ../nbs/21_saliency.ipynb #0099
+# %% ../nbs/21_saliency.ipynb #0105
 def _index(model, part, only, side, saliency, shard)->dict: # what `check_index` compares
     tasks = list(model.config.get("tasks") or map(str, range(only.shape[1])))
     pairs = np.packbits(only).tolist()
     return dict(tasks=tasks, side=side, n=len(part), shard=shard, saliency=saliency, model=fingerprint(model),
                 films=_digest(part.ids), pairs=_digest(pairs))
 
-# %% ../nbs/21_saliency.ipynb #0102
+# %% ../nbs/21_saliency.ipynb #0108
 def _make_shards(folder, todo, make): # this process's part of the shards that are missing
     rank, n = world()
     for k, films in todo[rank::n]:
         once(shard_path(folder, k), lambda: make(k, films), write_shard)
 
-# %% ../nbs/21_saliency.ipynb #0104
+# %% ../nbs/21_saliency.ipynb #0110
 def _shards(folder, todo, about, make): # yields the `SaliencySet` of every shard, in order
     if folder is None:
         yield from (make(k, films) for k, films in todo)
@@ -345,14 +368,14 @@ def _shards(folder, todo, about, make): # yields the `SaliencySet` of every shar
         wait_for(shard_path(folder, k))
         yield read_shard(shard_path(folder, k), about)
 
-# %% ../nbs/21_saliency.ipynb #0106
+# %% ../nbs/21_saliency.ipynb #0112
 def _pairs(model, part, only)->np.ndarray: # bool (n, tasks): all, or those asked for
     if not len(part):
         raise ChexsegError("There is no film to map: the part is empty.")
     shape = (len(part), len(present_head(model).weight))
     return np.ones(shape, bool) if only is None else np.asarray(only, bool)
 
-# %% ../nbs/21_saliency.ipynb #0108
+# %% ../nbs/21_saliency.ipynb #0114
 def saliency_shards(
     model:nn.Module, # a `Classifier`
     part:Part, # films
@@ -374,7 +397,7 @@ def saliency_shards(
     model.eval().to(best_device())
     yield from _shards(folder, todo, about, make)
 
-# %% ../nbs/21_saliency.ipynb #0111
+# %% ../nbs/21_saliency.ipynb #0117
 def compute_saliency(
     model:nn.Module, # a `Classifier`
     part:Part, # films

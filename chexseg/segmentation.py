@@ -492,5 +492,7 @@ class Ensemble(Segmenter):
         self.eval()
 
     def forward(self, x):
-        shifted = [m(x).float() - shift.to(x.device) for m, shift in zip(self.net, self.shifts)]
-        return torch.stack(shifted).sigmoid().mean(0).logit(eps=1e-6)
+        probs = 0
+        for m, shift in zip(self.net, self.shifts):
+            probs += (m(x).float() - shift.to(x.device)).sigmoid()
+        return (probs/len(self.net)).logit(eps=1e-6)

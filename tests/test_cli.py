@@ -194,6 +194,30 @@ def test_predict_does_what_it_can(films, one_task, tmp_path, capsys):
     assert Image.open(next(out.glob("*.png"))).size == Image.open(film).size
 
 
+def test_predict_never_writes_over_a_film(films, one_task, tmp_path, capsys, monkeypatch):
+    film = tmp_path/"film.png"
+    Image.open(film_in(films/"chexlocalize/CheXpert/test")).save(film)
+    (tmp_path/"link.png").symlink_to(film)
+    os.link(film, tmp_path/"twin.png")
+    before = film.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    for given, out in (("film.png", "."), ("./film.png", tmp_path), ("link.png", "."), ("twin.png", tmp_path/"x"/"..")):
+        (tmp_path/"x").mkdir(exist_ok=True)
+        status, sentence = said(capsys, "predict", given, "--model", one_task.folder, "--out", out, "--overwrite")
+        assert status == 1 and "would be written over" in sentence
+        assert film.read_bytes() == before and not (tmp_path/"segmentations.json").exists()
+
+
+def test_predict_writes_over_its_own_only_when_asked(films, one_task, tmp_path, capsys):
+    command = ("predict", film_in(films/"chexlocalize/CheXpert/test"), "--model", one_task.folder, "--out", tmp_path)
+    (tmp_path/"segmentations.json").write_text("{}")
+    status, sentence = said(capsys, *command)
+    assert status == 1 and "segmentations.json exists" in sentence and "--overwrite" in sentence
+    assert [f.name for f in tmp_path.iterdir()] == ["segmentations.json"]
+    assert said(capsys, *command, "--overwrite")[0] == 0
+    assert len(json.loads((tmp_path/"segmentations.json").read_text())) == 1
+
+
 def test_predict_wants_a_model(films, tmp_path, capsys):
     film = film_in(films/"chexlocalize/CheXpert/test")
     status, sentence = said(capsys, "predict", film, "--model", tmp_path/"nowhere")
