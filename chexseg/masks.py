@@ -57,20 +57,23 @@ def _numbers(digits:np.ndarray, # int64, from `_digits`
     place = np.arange(len(digits)) - np.repeat(starts, ends - starts + 1)
     value = np.add.reduceat((digits & 31) << 5*place, starts)
     negative = digits[ends] & 16
-    return value - np.where(negative, 1 << 5*(place[ends] + 1), 0), ends
+    value -= np.where(negative, 1 << 5*(place[ends] + 1), 0)
+    return np.where(place[ends] > 6, -1 << 40, value), ends # no film has runs of more than seven digits
 
 # %% ../nbs/02_masks.ipynb #0027
-def _times_counted(n:np.ndarray, # int (strings,), how many numbers each string holds
-)->np.ndarray: # int (numbers,), for all strings in a row
-    "How many runs each number is part of: its own, and every second one after it; the first only its own."
-    first = np.cumsum(n) - n
-    k = np.arange(n.sum()) - np.repeat(first, n)
-    later = np.repeat(n, n) - 1 - k
-    return np.where(k == 0, 1, later//2 + 1)
+def _undone(values, n)->np.ndarray: # int64, run lengths; the numbers of all strings in a row, n[i] of string i
+    "Run lengths from what is stored, the differences to the run two places before."
+    first = np.repeat(np.cumsum(n) - n, n)
+    k = np.arange(n.sum()) - first
+    runs = np.where(k == 0, values, 0)
+    for chain in (k % 2 == 1, (k % 2 == 0) & (k > 0)):
+        total = np.cumsum(values*chain)
+        runs += chain*(total - total[first])
+    return runs
 
 # %% ../nbs/02_masks.ipynb #0030
 def pixel_counts(counts, # list of COCO's compressed counts, strings
-)->np.ndarray: # int (n,), how many pixels each of them describes
+)->np.ndarray: # int (n,), how many pixels each of them describes; -1 where a run is below 0
     "Add up run lengths without unpacking the masks (the format of pycocotools' `rleToString`)."
     digits = _digits(counts)
     if not len(digits):
@@ -78,20 +81,27 @@ def pixel_counts(counts, # list of COCO's compressed counts, strings
     values, ends = _numbers(digits)
     stops = np.cumsum([len(c) for c in counts])
     string = np.searchsorted(stops, ends, side="right")  # which string each number belongs to
-    times = _times_counted(np.bincount(string, minlength=len(counts)))
-    return np.bincount(string, values*times, len(counts)).astype(np.int64)
+    runs = _undone(values, np.bincount(string, minlength=len(counts)))
+    pixels = np.bincount(string, runs, len(counts)).astype(np.int64)
+    pixels[string[runs < 0]] = -1
+    return pixels
 
-# %% ../nbs/02_masks.ipynb #0033
+# %% ../nbs/02_masks.ipynb #0034
+def _mismatch(h, w, n)->str: # what is wrong with a mask whose runs have n pixels
+    runs = f"for {n}" if n >= 0 else "below 0"
+    return f"says it is {h}x{w} = {h*w} pixels but has run lengths {runs}: it is damaged"
+
+# %% ../nbs/02_masks.ipynb #0035
 def decode(rle:dict, # {"size": [h, w], "counts": str}
 )->np.ndarray: # uint8 (h, w), 0 or 1
     "The pixels of one run-length encoded mask."
     h, w = rle["size"]
     n = pixel_counts([rle["counts"]])[0]
     if n != h*w:
-        raise ChexsegError(f"A mask says it is {h}x{w} = {h*w} pixels but has run lengths for {n}: it is damaged.")
+        raise ChexsegError(f"A mask {_mismatch(h, w, n)}.")
     return np.ascontiguousarray(coco.decode(rle))
 
-# %% ../nbs/02_masks.ipynb #0036
+# %% ../nbs/02_masks.ipynb #0038
 class MaskSet:
     "Masks of many films, `{id: {task: RLE}}` as in the CheXlocalize JSON; a missing id is empty."
     def __init__(self,
@@ -106,7 +116,7 @@ class MaskSet:
     def __contains__(self, id): return id in self.masks
     def __repr__(self): return f"MaskSet({len(self)} films, {len(self.tasks)} tasks)"
 
-# %% ../nbs/02_masks.ipynb #0039
+# %% ../nbs/02_masks.ipynb #0041
 @patch
 def rle(self:MaskSet,
     id:str, # the film
@@ -115,7 +125,7 @@ def rle(self:MaskSet,
     "The run lengths of one mask."
     return self.masks.get(id, {}).get(task)
 
-# %% ../nbs/02_masks.ipynb #0042
+# %% ../nbs/02_masks.ipynb #0044
 @patch
 def size(self:MaskSet, id:str, # the film
 )->tuple: # (h, w), pixels
@@ -124,7 +134,7 @@ def size(self:MaskSet, id:str, # the film
         raise ChexsegError(f"No masks for {id!r}, so its size is not known: add its masks first.")
     return tuple(next(iter(self.masks[id].values()))["size"])
 
-# %% ../nbs/02_masks.ipynb #0045
+# %% ../nbs/02_masks.ipynb #0047
 @patch
 def add(self:MaskSet,
     id:str, # the film
@@ -138,7 +148,7 @@ def add(self:MaskSet,
     self.masks[id] = {t: encode(m) if m.any() else dict(empty) for t, m in zip(self.tasks, masks)}
     return self
 
-# %% ../nbs/02_masks.ipynb #0048
+# %% ../nbs/02_masks.ipynb #0050
 def check_size(
     rle:dict, # {"size": [h, w], "counts": str}
     size, # (h, w) of the film it belongs to
@@ -151,7 +161,7 @@ def check_size(
         raise ChexsegError(f"{name} is {h}x{w} pixels but its film is {film_h}x{film_w}: "
                            "use the film that it was drawn on.")
 
-# %% ../nbs/02_masks.ipynb #0051
+# %% ../nbs/02_masks.ipynb #0053
 @patch
 def get(self:MaskSet,
     id:str, # the film
@@ -173,11 +183,11 @@ def get(self:MaskSet,
             plane[:] = coco.decode(rle)
     return out
 
-# %% ../nbs/02_masks.ipynb #0055
+# %% ../nbs/02_masks.ipynb #0057
 @patch
 def __getitem__(self:MaskSet, id:str): return self.get(id)
 
-# %% ../nbs/02_masks.ipynb #0058
+# %% ../nbs/02_masks.ipynb #0060
 @patch
 def area(self:MaskSet, id:str, # the film
 )->np.ndarray: # int (tasks,), pixels
@@ -185,21 +195,21 @@ def area(self:MaskSet, id:str, # the film
     rles = [self.rle(id, task) for task in self.tasks]
     return np.array([0 if r is None else int(coco.area(r)) for r in rles], dtype=np.int64)
 
-# %% ../nbs/02_masks.ipynb #0061
+# %% ../nbs/02_masks.ipynb #0063
 @patch
 def positive(self:MaskSet, id:str, # the film
 )->np.ndarray: # bool (tasks,)
     "Which tasks have at least one pixel."
     return self.area(id) > 0
 
-# %% ../nbs/02_masks.ipynb #0064
+# %% ../nbs/02_masks.ipynb #0066
 @patch
 def subset(self:MaskSet, ids, # films to keep
 )->MaskSet:
     "The same masks for these films only."
     return MaskSet({i: self.masks[i] for i in ids if i in self}, self.tasks)
 
-# %% ../nbs/02_masks.ipynb #0067
+# %% ../nbs/02_masks.ipynb #0069
 @patch
 def select(self:MaskSet, tasks, # names of tasks to keep, in this order
 )->MaskSet:
@@ -208,7 +218,7 @@ def select(self:MaskSet, tasks, # names of tasks to keep, in this order
     masks = {i: {t: found[t] for t in tasks if t in found} for i, found in self.masks.items()}
     return MaskSet(masks, tasks)
 
-# %% ../nbs/02_masks.ipynb #0070
+# %% ../nbs/02_masks.ipynb #0072
 def iou(
     a, # (h, w), bool or integer
     b, # (h, w), bool or integer
@@ -221,7 +231,7 @@ def iou(
     either = np.count_nonzero(a | b)
     return np.count_nonzero(a & b)/either if either else float("nan")
 
-# %% ../nbs/02_masks.ipynb #0075
+# %% ../nbs/02_masks.ipynb #0077
 def check_runs(
     masks:dict, # {id: {task: {"size": [h, w], "counts": str}}}
     file="the masks", # what to name in the message
@@ -233,22 +243,20 @@ def check_runs(
         for (id, task, rle), n in zip(part, counts.tolist()):
             h, w = rle["size"]
             if n != h*w:
-                raise ChexsegError(f"{file}: the {task} mask of {id} says it is {h}x{w} = {h*w} pixels "
-                                   f"but has run lengths for {n}: it is damaged, fetch the file again.")
+                raise ChexsegError(f"{file}: the {task} mask of {id} {_mismatch(h, w, n)}, fetch the file again.")
 
-# %% ../nbs/02_masks.ipynb #0078
+# %% ../nbs/02_masks.ipynb #0080
 def is_size(size, # anything that a JSON file may hold
 )->bool:
     "Whether this is [h, w], two whole numbers above 0."
     return isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size)
 
-# %% ../nbs/02_masks.ipynb #0081
-def _is_rle(rle, # anything that a JSON file may hold
-)->bool:
+# %% ../nbs/02_masks.ipynb #0083
+def _is_rle(rle)->bool: # of anything that a JSON file may hold
     "Whether this has the form of a mask: a size and run lengths as text."
     return isinstance(rle, Mapping) and is_size(rle.get("size")) and isinstance(rle.get("counts"), str)
 
-# %% ../nbs/02_masks.ipynb #0083
+# %% ../nbs/02_masks.ipynb #0085
 def _check_entry(
     path, # the file
     id:str, # the film
@@ -264,14 +272,13 @@ def _check_entry(
         if not _is_rle(rle):
             raise ChexsegError(f"{path}: {task} of {id} is not {wanted}")
 
-# %% ../nbs/02_masks.ipynb #0086
-def _tasks_of(masks:dict, # {id: {task: RLE}}
-)->list: # names of tasks
+# %% ../nbs/02_masks.ipynb #0088
+def _tasks_of(masks:dict)->list: # names of tasks in {id: {task: RLE}}
     "All tasks of a file, CheXpert's ten first and in their order."
     found = {task: None for entry in masks.values() for task in entry}
     return [t for t in TASKS if t in found] + [t for t in found if t not in TASKS]
 
-# %% ../nbs/02_masks.ipynb #0088
+# %% ../nbs/02_masks.ipynb #0090
 @patch(cls_method=True)
 def read(cls:MaskSet,
     path, # a file such as gt_segmentations_val.json
@@ -290,7 +297,7 @@ def read(cls:MaskSet,
     tasks = [tasks] if isinstance(tasks, str) else list(tasks)
     return cls(masks, check_tasks(tasks, found or tasks)).select(tasks)
 
-# %% ../nbs/02_masks.ipynb #0092
+# %% ../nbs/02_masks.ipynb #0094
 @patch
 def save(self:MaskSet, path, # file to write
 ):
@@ -300,7 +307,7 @@ def save(self:MaskSet, path, # file to write
     with atomic_path(path) as p:
         p.write_text(text, encoding="utf-8")
 
-# %% ../nbs/02_masks.ipynb #0095
+# %% ../nbs/02_masks.ipynb #0097
 def check_sizes(
     masks:MaskSet, # masks to check
     sizes:Mapping, # {id: (h, w)} of the films; ids that it lacks are not checked
@@ -313,7 +320,7 @@ def check_sizes(
         for task, rle in masks.masks[id].items():
             check_size(rle, sizes[id], f"{file}: the {task} mask of {id}")
 
-# %% ../nbs/02_masks.ipynb #0098
+# %% ../nbs/02_masks.ipynb #0100
 def check_ids(
     masks:MaskSet, # masks to check
     known, # ids of the films there are
@@ -325,7 +332,7 @@ def check_ids(
         raise ChexsegError(f"{file}: {len(lost)} of {len(masks)} ids have no film, first {lost[0]!r}: "
                            "wrong split or folder?")
 
-# %% ../nbs/02_masks.ipynb #0104
+# %% ../nbs/02_masks.ipynb #0106
 class Letterbox(NamedTuple):
     "How a film of (h, w) pixels lies in a square: scaled to (height, width), its corner at (top, left)."
     h:int # height of the film, pixels
@@ -336,7 +343,7 @@ class Letterbox(NamedTuple):
     top:int # rows of padding above it
     left:int # columns of padding left of it
 
-# %% ../nbs/02_masks.ipynb #0105
+# %% ../nbs/02_masks.ipynb #0107
 def letterbox(
     size, # (h, w) of the film
     side:int, # side of the square
@@ -345,14 +352,14 @@ def letterbox(
     height, width = (max(1, round(n*side/max(size))) for n in size)
     return Letterbox(*size, side, height, width, (side - height)//2, (side - width)//2)
 
-# %% ../nbs/02_masks.ipynb #0107
+# %% ../nbs/02_masks.ipynb #0109
 @patch
 def _inside(self:Letterbox, square, # (..., side, side)
 )->np.ndarray: # (..., height, width), a view
     "The part of a square where the film lies."
     return square[..., self.top:self.top+self.height, self.left:self.left+self.width]
 
-# %% ../nbs/02_masks.ipynb #0110
+# %% ../nbs/02_masks.ipynb #0112
 @patch
 def image(self:Letterbox, img, # uint8 (h, w); a reduced decoding of the film will do
 )->np.ndarray: # uint8 (side, side)
@@ -366,16 +373,14 @@ def image(self:Letterbox, img, # uint8 (h, w); a reduced decoding of the film wi
     self._inside(out)[:] = np.asarray(small)
     return out
 
-# %% ../nbs/02_masks.ipynb #0113
+# %% ../nbs/02_masks.ipynb #0115
 def run_lengths(counts:str # COCO's compressed counts of one mask
 )->np.ndarray: # int64: pixels outside, inside, outside, ... down the columns
     "The run lengths of a mask, differences undone."
-    runs, _ = _numbers(_digits([counts]))
-    runs[1::2] = runs[1::2].cumsum()
-    runs[2::2] = runs[2::2].cumsum()
-    return runs
+    values, ends = _numbers(_digits([counts]))
+    return _undone(values, np.array([len(ends)]))
 
-# %% ../nbs/02_masks.ipynb #0115
+# %% ../nbs/02_masks.ipynb #0117
 def _pieces(
     runs:np.ndarray, # int64, as from `run_lengths`
     h:int, # height of the mask
@@ -388,7 +393,7 @@ def _pieces(
     top = np.maximum(np.repeat(begin, n) - column*h, 0)
     return column, top, np.minimum(np.repeat(end, n) - column*h, h)
 
-# %% ../nbs/02_masks.ipynb #0118
+# %% ../nbs/02_masks.ipynb #0120
 @cache
 def _holders(
     n:int, # pixels in a row
@@ -397,7 +402,7 @@ def _holders(
     "Which of the others the centre of each pixel lies in; the first of two, on their border."
     return ((2*np.arange(n) + 1)*others - 1)//(2*n)
 
-# %% ../nbs/02_masks.ipynb #0121
+# %% ../nbs/02_masks.ipynb #0123
 def _inside_counts(
     pieces:tuple, # as from `_pieces`
     rows:np.ndarray, # int (h,), the small row of each row
@@ -416,7 +421,7 @@ def _inside_counts(
     reached = (begun.reshape(shape) - np.pad(over.reshape(shape), ((0, 0), (1, 0)))[:, :-1]).cumsum(1)
     return reached*height - missing.reshape(shape)
 
-# %% ../nbs/02_masks.ipynb #0123
+# %% ../nbs/02_masks.ipynb #0125
 def cover(
     rle:dict, # {"size": [h, w], "counts": str}
     height:int, # of the small mask; not more than h
@@ -428,7 +433,7 @@ def cover(
     counts = _inside_counts(_pieces(run_lengths(rle["counts"]), h), rows, columns)
     return (counts/np.outer(np.bincount(columns), np.bincount(rows))).T
 
-# %% ../nbs/02_masks.ipynb #0128
+# %% ../nbs/02_masks.ipynb #0130
 @patch
 def shrink(self:Letterbox,
     rle:dict, # {"size": [h, w], "counts": str}, of the film's size
@@ -444,7 +449,7 @@ def shrink(self:Letterbox,
         self._inside(out)[:] = share >= min(.5, share.max())
     return out
 
-# %% ../nbs/02_masks.ipynb #0131
+# %% ../nbs/02_masks.ipynb #0133
 @patch
 def masks(self:Letterbox, masks, # (tasks, h, w), 0 or 1
 )->np.ndarray: # uint8 (tasks, side, side), 0 or 1
@@ -455,7 +460,7 @@ def masks(self:Letterbox, masks, # (tasks, h, w), 0 or 1
                            "letterbox their own size.")
     return np.stack([self.shrink(encode(mask)) for mask in masks])
 
-# %% ../nbs/02_masks.ipynb #0134
+# %% ../nbs/02_masks.ipynb #0136
 @patch
 def _corners(self:Letterbox, cells:int, # the map covers the square with cells x cells
 )->tuple: # top, left, bottom, right of the film, in cells
@@ -463,7 +468,7 @@ def _corners(self:Letterbox, cells:int, # the map covers the square with cells x
     k = cells/self.side
     return k*self.top, k*self.left, k*(self.top + self.height), k*(self.left + self.width)
 
-# %% ../nbs/02_masks.ipynb #0137
+# %% ../nbs/02_masks.ipynb #0139
 def _bilinear(
     n:int, # pixels to enlarge to
     start:float, # where the film begins, in cells
@@ -477,7 +482,7 @@ def _bilinear(
     share[:, int(np.ceil(end)):] = 0
     return (share / share.sum(1, keepdims=True)).astype(np.float32)
 
-# %% ../nbs/02_masks.ipynb #0140
+# %% ../nbs/02_masks.ipynb #0142
 def _by_matrices(
     maps:np.ndarray, # float32 (tasks, s, s)
     corners:tuple, # top, left, bottom, right of the film, in cells
@@ -489,7 +494,7 @@ def _by_matrices(
     columns = _bilinear(size[1], left, right, maps.shape[-1])
     return np.stack([rows @ m @ columns.T for m in maps])
 
-# %% ../nbs/02_masks.ipynb #0143
+# %% ../nbs/02_masks.ipynb #0145
 def _by_pillow(
     maps:np.ndarray, # float32 (tasks, s, s)
     corners:tuple, # top, left, bottom, right of the film, in cells
@@ -504,7 +509,7 @@ def _by_pillow(
     images = [Image.fromarray(np.ascontiguousarray(p)) for p in part]
     return np.stack([np.asarray(i.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box)) for i in images])
 
-# %% ../nbs/02_masks.ipynb #0145
+# %% ../nbs/02_masks.ipynb #0147
 @patch
 def undo(self:Letterbox, x, # float (tasks, s, s) over the square; s is `side`, or less for a coarse map
 )->np.ndarray: # float32 (tasks, h, w)
