@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['missing_gpu', 'on_device', 'best_device', 'fast_bf16', 'autocast', 'device_text', 'Films', 'process_share',
            'film_loaders', 'random_affine', 'augment', 'Augment', 'Epoch', 'unwrapped', 'KeepBest', 'kept_epochs',
-           'TrainingBar', 'NoValidation', 'half_forward', 'FilmLearner', 'ScaledLoss', 'film_learner', 'best_models',
-           'save_checkpoint', 'Checkpoint', 'load_checkpoint', 'fingerprint', 'all_processes', 'share_epochs',
-           'fit_learner']
+           'TrainingBar', 'FiniteLoss', 'NoValidation', 'half_forward', 'FilmLearner', 'ScaledLoss', 'film_learner',
+           'best_models', 'save_checkpoint', 'Checkpoint', 'load_checkpoint', 'fingerprint', 'all_processes',
+           'share_epochs', 'fit_learner']
 
 # %% ../nbs/18_training.ipynb #0002
 import copy
@@ -100,17 +100,21 @@ def fast_bf16()->bool: # does this processor multiply bfloat16 in hardware?
     return any(bool(check and check()) for check in checks)
 
 # %% ../nbs/18_training.ipynb #0024
+def _gpu_half(device)->torch.dtype: # of a GPU: bfloat16 from Ampere (compute capability 8) on
+    return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
+
+# %% ../nbs/18_training.ipynb #0026
 def autocast(device:torch.device=None, # where the network runs; `best_device()` when None
 ): # a context
-    "float16 on a GPU, bfloat16 on a processor that has it; else full precision, as always when `CHEXSEG_HALF=0`."
+    "bfloat16 where the device has it, else float16 on a GPU; else full precision, as always when `CHEXSEG_HALF=0`."
     kind = torch.device(device or best_device()).type
     if os.environ.get("CHEXSEG_HALF") == "0":
         return nullcontext()
     if kind == "cuda":
-        return torch.autocast("cuda", torch.float16)
+        return torch.autocast("cuda", _gpu_half(device or best_device()))
     return torch.autocast("cpu", torch.bfloat16) if kind == "cpu" and fast_bf16() else nullcontext()
 
-# %% ../nbs/18_training.ipynb #0027
+# %% ../nbs/18_training.ipynb #0029
 def device_text()->str: # one line
     "Where networks run, in which precision, and why not on a GPU."
     device = best_device()
@@ -120,7 +124,7 @@ def device_text()->str: # one line
     why = f"; no GPU: {missing_gpu()}" if missing_gpu() else "; there is a GPU, which was not chosen"
     return f"{torch.get_num_threads()} threads of the processor, {precision}{why}"
 
-# %% ../nbs/18_training.ipynb #0030
+# %% ../nbs/18_training.ipynb #0032
 class Films(torch.utils.data.Dataset):
     "Item i: the film (1, side, side) in [0, 1], then its labels (tasks,) where they are given."
     def __init__(self,
@@ -138,7 +142,7 @@ class Films(torch.utils.data.Dataset):
     def planes(self): return 0 # how many masks go with each film
     def bytes_each(self): return self.side**2*(1 + self.planes())
 
-# %% ../nbs/18_training.ipynb #0034
+# %% ../nbs/18_training.ipynb #0036
 @patch
 def read(self:Films,
     i:int, # which film
@@ -146,7 +150,7 @@ def read(self:Films,
     "Read what belongs to one film from its files."
     return (self.part.film(i, self.side),)
 
-# %% ../nbs/18_training.ipynb #0036
+# %% ../nbs/18_training.ipynb #0038
 @patch
 def raw(self:Films,
     i:int, # which film
@@ -158,14 +162,14 @@ def raw(self:Films,
         self.kept[i] = self.read(i)
     return self.kept[i]
 
-# %% ../nbs/18_training.ipynb #0040
+# %% ../nbs/18_training.ipynb #0042
 @patch
 def __getitem__(self:Films, i):
     film, *masks = self.raw(int(i))
     item = (torch.from_numpy(film)[None].float()/255, *(torch.from_numpy(m) for m in masks))
     return item if self.y is None else (*item, self.y[int(i)])
 
-# %% ../nbs/18_training.ipynb #0043
+# %% ../nbs/18_training.ipynb #0045
 @patch
 def fill(self:Films,
     workers:int=None, # threads; None = one a core
@@ -179,25 +183,19 @@ def fill(self:Films,
             pass
     return self
 
-# %% ../nbs/18_training.ipynb #0046
+# %% ../nbs/18_training.ipynb #0048
 def process_share(bs:int # films a batch, of all processes together
 )->int: # of this process
     "This process's part of a batch."
     return max(1, bs // world()[1])
 
-# %% ../nbs/18_training.ipynb #0048
-def _loader(
-    films:Films, # read into memory when they fit
-    bs:int, # films a batch, of all processes together
-    workers:int, # reading processes, for films that do not fit
-    train:bool, # in a new order each time, whole batches only?
-)->DataLoader:
-    "Batches of one set of films."
+# %% ../nbs/18_training.ipynb #0050
+def _loader(films, bs, workers, train)->DataLoader: # batches of `Films`; to train, whole ones in ever new order
     workers = workers if films.fill().kept is None else 0
     whole = train and len(films) > bs
     return DataLoader(films, bs=process_share(bs), shuffle=train, drop_last=whole, num_workers=workers)
 
-# %% ../nbs/18_training.ipynb #0050
+# %% ../nbs/18_training.ipynb #0052
 def film_loaders(
     train:Films, # what to learn from
     valid:Films, # what to choose the epoch on
@@ -209,7 +207,7 @@ def film_loaders(
     loaders = [_loader(train, bs, workers, True), _loader(valid, bs, workers, False)]
     return DataLoaders(*loaders, device=torch.device(device or best_device()))
 
-# %% ../nbs/18_training.ipynb #0056
+# %% ../nbs/18_training.ipynb #0058
 def random_affine(
     n:int, # how many
     degrees:float=8, # largest rotation
@@ -227,7 +225,7 @@ def random_affine(
     bottom = torch.stack([sin, cos, dy], 1)
     return torch.stack([top, bottom], 1)
 
-# %% ../nbs/18_training.ipynb #0060
+# %% ../nbs/18_training.ipynb #0062
 def _relight(
     x:torch.Tensor, # films (B, 1, h, w)
     gain:torch.Tensor, # relative change of contrast (B, 1, 1, 1)
@@ -237,7 +235,7 @@ def _relight(
     mean = x.mean((1, 2, 3), keepdim=True)
     return ((x - mean)*(1 + gain) + mean*(1 + bias)).clamp(0, 1)
 
-# %% ../nbs/18_training.ipynb #0063
+# %% ../nbs/18_training.ipynb #0065
 def augment(
     x:torch.Tensor, # films (B, 1, h, w)
     masks:torch.Tensor=None, # masks (B, tasks, h, w), moved along with the films
@@ -252,32 +250,32 @@ def augment(
         return x
     return x, F.grid_sample(masks.float(), grid, mode="nearest", align_corners=False).to(masks.dtype)
 
-# %% ../nbs/18_training.ipynb #0068
+# %% ../nbs/18_training.ipynb #0070
 class Augment(Callback):
     "Move and light each training batch."
     run_valid = False
     def before_batch(self): self.learn.xb = (augment(self.x),)
 
-# %% ../nbs/18_training.ipynb #0072
+# %% ../nbs/18_training.ipynb #0074
 class Epoch(NamedTuple):
     "What is remembered of one epoch."
     score: float # the higher the better
     epoch: int # which one, counted from 0
     state: dict # weights by name
 
-# %% ../nbs/18_training.ipynb #0073
+# %% ../nbs/18_training.ipynb #0075
 def unwrapped(model:nn.Module # perhaps wrapped, as PyTorch does when several processes train it
 )->nn.Module:
     "The model itself."
     return getattr(model, "module", model)
 
-# %% ../nbs/18_training.ipynb #0076
+# %% ../nbs/18_training.ipynb #0078
 def _weights(model:nn.Module # any network
 )->dict: # name -> tensor on the processor
     "A copy of a model's weights."
     return {name: v.detach().cpu().clone() for name, v in model.state_dict().items()}
 
-# %% ../nbs/18_training.ipynb #0078
+# %% ../nbs/18_training.ipynb #0080
 class KeepBest(Callback):
     "Remember the weights of the best epochs, best first, and go back to the best at the end."
     def __init__(self,
@@ -297,7 +295,7 @@ class KeepBest(Callback):
         if self.best:
             unwrapped(self.model).load_state_dict(self.best[0].state)
 
-# %% ../nbs/18_training.ipynb #0082
+# %% ../nbs/18_training.ipynb #0084
 def kept_epochs(
     checkpoint:str, # "best" or "last"
     metric:str, # what makes an epoch good; the higher the better
@@ -307,7 +305,7 @@ def kept_epochs(
     check_name(checkpoint, ["best", "last"], "checkpoint")
     return KeepBest(metric if checkpoint == "best" else "epoch", keep)
 
-# %% ../nbs/18_training.ipynb #0085
+# %% ../nbs/18_training.ipynb #0087
 class TrainingBar(Callback):
     "A progress bar over all batches of a training."
     def __init__(self, desc="training"): self.desc = desc
@@ -321,12 +319,24 @@ class TrainingBar(Callback):
         self.ticks.set_postfix({n: f"{v:.3f}" for n, v in zip(names, values)})
     def after_fit(self): self.ticks.close()
 
-# %% ../nbs/18_training.ipynb #0088
+# %% ../nbs/18_training.ipynb #0090
+class FiniteLoss(Callback):
+    "Stop a training whose loss is not a number any more."
+    def __init__(self, desc="training"): self.desc = desc
+    def after_batch(self):
+        if self.training and self.iter % 20 == 0:
+            self.after_train()
+    def after_train(self):
+        if not self.loss.isfinite():
+            raise ChexsegError(f"{self.desc}: the loss is {float(self.loss)} in epoch {self.epoch + 1}, "
+                               f"step {self.iter + 1}: lower the learning rate.")
+
+# %% ../nbs/18_training.ipynb #0093
 class NoValidation(Callback):
     "Nothing to look at between epochs."
     def before_validate(self): raise CancelValidException()
 
-# %% ../nbs/18_training.ipynb #0091
+# %% ../nbs/18_training.ipynb #0096
 @contextmanager
 def half_forward(
     model:nn.Module, # whose answers are wanted as float32
@@ -344,21 +354,21 @@ def half_forward(
     finally:
         del model.forward # the class has its own
 
-# %% ../nbs/18_training.ipynb #0092
+# %% ../nbs/18_training.ipynb #0097
 class FilmLearner(Learner):
     "A `Learner` whose network is trained in half precision where that gains."
     def fit(self, *args, **kwargs):
         with half_forward(self.model, self.dls.device):
             super().fit(*args, **kwargs)
 
-# %% ../nbs/18_training.ipynb #0097
+# %% ../nbs/18_training.ipynb #0102
 class ScaledLoss(MixedPrecision):
     "fastai's scaling of the loss, without its way into `autocast` and out of it."
     def before_batch(self): pass
     def after_pred(self): pass
     def after_loss(self): pass
 
-# %% ../nbs/18_training.ipynb #0100
+# %% ../nbs/18_training.ipynb #0105
 def film_learner(
     dls:DataLoaders, # training and validation batches
     model:nn.Module, # on any device; it is moved to that of `dls`
@@ -369,39 +379,32 @@ def film_learner(
 )->Learner: # AdamW, half precision where it gains, one progress bar
     "A fastai `Learner` as all trainings of the book use it."
     scaled = dls.device.type == "cuda" and os.environ.get("CHEXSEG_HALF") != "0"
-    cbs = [TrainingBar(desc), *[ScaledLoss()]*scaled, *cbs]
+    cbs = [TrainingBar(desc), FiniteLoss(desc), *[ScaledLoss()]*scaled, *cbs]
     learn = FilmLearner(dls, model.to(dls.device), loss, opt_func=Adam, cbs=cbs, **kwargs)
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, ProgressCallback)])
     learn.logger = lambda *_: None # no table
     return learn
 
-# %% ../nbs/18_training.ipynb #0104
-def _model_with(
-    model:nn.Module, # left as it is
-    state:dict, # other weights, by name
-)->nn.Module: # in evaluation mode
+# %% ../nbs/18_training.ipynb #0109
+def _model_with(model, state)->nn.Module: # in evaluation mode; `model` is left as it is
     "A copy of a model with other weights."
     model = copy.deepcopy(model)
     model.load_state_dict(state)
     return model.eval()
 
-# %% ../nbs/18_training.ipynb #0105
+# %% ../nbs/18_training.ipynb #0110
 def best_models(learn:Learner # a trained learner with `KeepBest`
 )->list: # copies of the model, best first, in evaluation mode
     "The best epochs of one training, as an ensemble."
     return [_model_with(learn.model, kept.state) for kept in learn.keep_best.best]
 
-# %% ../nbs/18_training.ipynb #0108
-def _beside(
-    path, # a checkpoint, with or without suffix
-    suffix:str, # ".safetensors" or ".json"
-)->Path:
-    "One of the two files of a checkpoint."
+# %% ../nbs/18_training.ipynb #0113
+def _beside(path, suffix)->Path: # one of the two files of a checkpoint, which is named with or without suffix
     path = Path(path)
     stem = path.name.removesuffix(".json").removesuffix(".safetensors")
     return path.with_name(stem + suffix)
 
-# %% ../nbs/18_training.ipynb #0110
+# %% ../nbs/18_training.ipynb #0115
 def save_checkpoint(
     path, # where, without suffix: writes `path.safetensors` and `path.json`
     model:nn.Module, # whose weights to save
@@ -414,13 +417,13 @@ def save_checkpoint(
     write_json(_beside(path, ".json"), dict(model.config if config is None else config))
     return _beside(path, ".json")
 
-# %% ../nbs/18_training.ipynb #0112
+# %% ../nbs/18_training.ipynb #0117
 class Checkpoint(NamedTuple):
     "What a checkpoint holds."
     state: dict # weights by name
     config: dict # what rebuilds the network
 
-# %% ../nbs/18_training.ipynb #0113
+# %% ../nbs/18_training.ipynb #0118
 def load_checkpoint(path, # the path given to `save_checkpoint`, with or without suffix
 )->Checkpoint: # weights and config
     "Read weights and config back."
@@ -431,7 +434,7 @@ def load_checkpoint(path, # the path given to `save_checkpoint`, with or without
     except Exception as e:
         raise ChexsegError(f"{weights} is not a whole safetensors file ({e}): train again or copy it again.") from None
 
-# %% ../nbs/18_training.ipynb #0118
+# %% ../nbs/18_training.ipynb #0123
 def fingerprint(model:nn.Module, # any network
 )->str: # 16 hexadecimal digits
     "A digest of a model's weights."
@@ -441,7 +444,7 @@ def fingerprint(model:nn.Module, # any network
         total.update(value.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()[:16]
 
-# %% ../nbs/18_training.ipynb #0123
+# %% ../nbs/18_training.ipynb #0128
 def _distributed(): # fastai's module, which gives a learner its `distrib_ctx`
     "fastai's part for several processes, or say how to get what it needs."
     try:
@@ -450,11 +453,8 @@ def _distributed(): # fastai's module, which gives a learner its `distrib_ctx`
     except ImportError:
         raise ChexsegError("Several processes need accelerate: pip install 'chexseg[distributed]'.") from None
 
-# %% ../nbs/18_training.ipynb #0126
-def _shared_loader(
-    loader, # fastai's, the same in every process
-    device:torch.device, # of this process
-): # batches of this process's share
+# %% ../nbs/18_training.ipynb #0131
+def _shared_loader(loader, device): # fastai's loader, the same in every process; the device of this one
     "Share the batches of a loader among all processes."
     class SharedDL(_distributed().DistributedDL):
         def _broadcast(self, order, rank): # the order of the process `rank`, in all processes
@@ -463,7 +463,7 @@ def _shared_loader(
             return box[0]
     return SharedDL(loader, device=device)
 
-# %% ../nbs/18_training.ipynb #0128
+# %% ../nbs/18_training.ipynb #0133
 @contextmanager
 def all_processes(learn:Learner # about to be trained
 ): # the same
@@ -481,7 +481,7 @@ def all_processes(learn:Learner # about to be trained
     finally:
         learn.dls.loaders = whole
 
-# %% ../nbs/18_training.ipynb #0132
+# %% ../nbs/18_training.ipynb #0137
 class _Shares(DataLoader):
     "Each pass takes the next `n` films of an order; a new order is drawn when fewer are left."
     left = ()
@@ -491,7 +491,7 @@ class _Shares(DataLoader):
         now, self.left = self.left[:self.n], self.left[self.n:]
         return now
 
-# %% ../nbs/18_training.ipynb #0134
+# %% ../nbs/18_training.ipynb #0139
 def share_epochs(
     dls:DataLoaders, # its training batches are changed in place
     checks:int, # how often to look at the validation films in an epoch
@@ -504,7 +504,7 @@ def share_epochs(
         dls.loaders[0] = loader.new(cls=_Shares, n=each*bs)
     return batches//each
 
-# %% ../nbs/18_training.ipynb #0137
+# %% ../nbs/18_training.ipynb #0142
 def fit_learner(
     learn:Learner, # not trained yet
     epochs:int, # how many
