@@ -74,15 +74,19 @@ def _weak_of(method): # the weakly supervised method to compare with
     return "weak+irnet" if METHODS[method].masks == "irnet" else "weak"
 
 # %% ../nbs/33_report.ipynb #0020
-def _gain(method, best, pairs)->dict: # the paper's figures for one method
-    weak = best.get(_weak_of(method), np.nan)
-    readers = best.get("readers", np.nan)
-    with_readers = pairs.get(f"{method} - readers")
-    as_good = np.nan if with_readers is None else len(matched(with_readers))
-    return {"on full": best[method]/best.get("full", np.nan) - 1, "on weak": best[method]/weak - 1,
-            "gap closed": gap_reduction(weak, best[method], readers), "as readers": as_good}
+def _beyond(mine, other)->float: # by which share it is better; NaN where there is nothing to be better than
+    return mine/other - 1 if other else np.nan
 
 # %% ../nbs/33_report.ipynb #0022
+def _gain(method, best, pairs)->dict: # the paper's figures for one method
+    weak = best.get(_weak_of(method), np.nan)
+    full, readers = (best.get(m, np.nan) for m in ("full", "readers"))
+    with_readers = pairs.get(f"{method} - readers")
+    as_good = np.nan if with_readers is None else len(matched(with_readers))
+    return {"on full": _beyond(best[method], full), "on weak": _beyond(best[method], weak),
+            "gap closed": gap_reduction(weak, best[method], readers), "as readers": as_good}
+
+# %% ../nbs/33_report.ipynb #0024
 def gains(
     run, # a scored run, or its folder
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -96,17 +100,17 @@ def gains(
     rows = {m: _gain(m, best, pairs) for m in semi}
     return pd.DataFrame({**rows, PAPER.name: PAPER}).T
 
-# %% ../nbs/33_report.ipynb #0026
+# %% ../nbs/33_report.ipynb #0028
 def _named(run, table): # methods under the names that tables show
     return table.rename(index=run.labels).rename_axis(index=None)
 
-# %% ../nbs/33_report.ipynb #0028
+# %% ../nbs/33_report.ipynb #0030
 def _gain_text(run, table): # percentages, and how many tasks
     text = table.map("{:+.1%}".format).replace("+nan%", "-")
     text["as readers"] = [f"{v:.0f} tasks" if v == v else "-" for v in table["as readers"]]
     return _named(run, text)
 
-# %% ../nbs/33_report.ipynb #0030
+# %% ../nbs/33_report.ipynb #0032
 def _summary_text(run)->pd.DataFrame: # strings; the first column has its interval
     table = summary_table(run)
     text = table.map("{:.3f}".format).replace("nan", "-")
@@ -114,7 +118,7 @@ def _summary_text(run)->pd.DataFrame: # strings; the first column has its interv
     text["mIoU either"] = results_table(run.results()).iloc[:, -1]
     return _named(run, text)
 
-# %% ../nbs/33_report.ipynb #0031
+# %% ../nbs/33_report.ipynb #0033
 def results_text(run # a scored run, or its folder
 )->str: # for a terminal, lines of at most 100 letters
     "The results of a run: its films, five numbers a method, what they mean, and the paper's figures."
@@ -124,7 +128,7 @@ def results_text(run # a scored run, or its folder
              "\n".join(f"{name}: {text}" for name, text in EXPLAINED.items()), _text_table(_gain_text(run, gains(run)))]
     return "\n\n".join(parts)
 
-# %% ../nbs/33_report.ipynb #0034
+# %% ../nbs/33_report.ipynb #0036
 def example_ids(
     truth:MaskSet, # the experts' masks
     ids, # films to choose from
@@ -140,7 +144,7 @@ def example_ids(
         seen |= positive.pop(best)
     return out
 
-# %% ../nbs/33_report.ipynb #0037
+# %% ../nbs/33_report.ipynb #0039
 def typical_ids(
     run, # a scored run, or its folder
     methods=("weak", "full", "semi", "readers"), # that shall be typical
@@ -155,7 +159,7 @@ def typical_ids(
     distance = (per_film - per_film.mean()).abs().sum(axis=1)[enough]
     return list(distance.sort_values(kind="stable").index)
 
-# %% ../nbs/33_report.ipynb #0040
+# %% ../nbs/33_report.ipynb #0042
 def excerpt_ids(
     run, # a scored run, or its folder
     n:int=12, # test films; half as many of the other roles, and all expert films
@@ -170,11 +174,11 @@ def excerpt_ids(
     weak = example_ids(pseudo, part["weak"].ids, n//2)
     return [*test, *valid, *weak, *part["expert"].ids]
 
-# %% ../nbs/33_report.ipynb #0042
+# %% ../nbs/33_report.ipynb #0044
 def _short(run, method): # a method as figures name it: by its key, but the readers by what they are
     return run.labels["readers"] if method == "readers" else method
 
-# %% ../nbs/33_report.ipynb #0044
+# %% ../nbs/33_report.ipynb #0046
 def draw_examples(
     run:Run, # a run with predictions
     n:int=4, # films
@@ -189,12 +193,12 @@ def draw_examples(
     drawn = {name: [s.get(i, f.shape) for i, f in zip(part.ids, films)] for name, s in sets.items()}
     return show_grid(films, drawn, part.tasks)
 
-# %% ../nbs/33_report.ipynb #0047
+# %% ../nbs/33_report.ipynb #0049
 def _clearest(sal, truth, j): # the film on which the classifier is surest of task j, among those that show it
     shown = {i: p for i, p in zip(sal.ids, sal.probs[:, j]) if i in truth and truth.positive(i)[j]}
     return max(shown, key=shown.get) if shown else None
 
-# %% ../nbs/33_report.ipynb #0049
+# %% ../nbs/33_report.ipynb #0051
 def draw_saliency(
     run:Run, # a run with saliency maps
     n:int=10, # tasks
@@ -213,7 +217,7 @@ def draw_saliency(
             show_map(film, sal.upsample(i, film.shape)[j], ax, task, test.masks[i][j])
     return fig
 
-# %% ../nbs/33_report.ipynb #0053
+# %% ../nbs/33_report.ipynb #0055
 def _irnet_row(axs, film, task, before, edges, after, truth): # map, edges, walked map of one film
     show_map(film, before, axs[0], task, truth)
     axs[1].imshow(edges, cmap="gray_r", vmin=0, vmax=1)
@@ -221,7 +225,7 @@ def _irnet_row(axs, film, task, before, edges, after, truth): # map, edges, walk
     axs[1].set_axis_off()
     show_map(film, after, axs[2], "after the walk", truth)
 
-# %% ../nbs/33_report.ipynb #0054
+# %% ../nbs/33_report.ipynb #0056
 def draw_irnet(
     run:Run, # a run with an IRNet
 ): # a figure: a row a film; map, edges, walked map
@@ -238,14 +242,14 @@ def draw_irnet(
         _irnet_row(row, film, valid.tasks[j], before, edges/255, after, truth[j])
     return fig
 
-# %% ../nbs/33_report.ipynb #0057
+# %% ../nbs/33_report.ipynb #0059
 def _results_figure(run): # bars by task for a few methods, else one line a method
     t = run.results()
     if t.method.nunique() <= 5:
         return show_intervals(t, labels={m: _short(run, m) for m in t.method}).figure
     return show_means(t, labels=run.labels).figure
 
-# %% ../nbs/33_report.ipynb #0058
+# %% ../nbs/33_report.ipynb #0060
 def draw_figures(run:Run # a scored run
 )->dict: # name -> file
     "Draw the figures of the report into `figures/`."
@@ -258,7 +262,7 @@ def draw_figures(run:Run # a scored run
         plt.close(fig)
     return {name: run/"figures"/f"{name}.png" for name in made}
 
-# %% ../nbs/33_report.ipynb #0061
+# %% ../nbs/33_report.ipynb #0063
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1020px; margin: 2em auto; padding: 0 1em; color: #222 }
 h1 { margin-bottom: 0 }
@@ -273,15 +277,15 @@ details { margin: 1em 0 }
 pre { font-size: 12px; overflow-x: auto; background: #f6f6f6; padding: 1em }
 """
 
-# %% ../nbs/33_report.ipynb #0062
+# %% ../nbs/33_report.ipynb #0064
 def _html_table(table, digits="{:.3f}"):
     return f'<div class="wide">{table.to_html(border=0, na_rep="-", float_format=digits.format)}</div>'
 
-# %% ../nbs/33_report.ipynb #0064
+# %% ../nbs/33_report.ipynb #0066
 def _html_picture(path, alt):
     return f'<img alt="{html.escape(alt)}" src="{png_uri(path)}">'
 
-# %% ../nbs/33_report.ipynb #0066
+# %% ../nbs/33_report.ipynb #0068
 def _heading(run): # what the run was made from
     c = run.choices
     data = html.escape(c.study.data or "phantom")
@@ -290,23 +294,23 @@ def _heading(run): # what the run was made from
 <p class=sub>{films_text(run)}</p>
 <p class=note>For research and teaching. Not for clinical use.</p>"""
 
-# %% ../nbs/33_report.ipynb #0068
+# %% ../nbs/33_report.ipynb #0070
 def _explained_list(): # what the five numbers are
     return "<ul>" + "".join(f"<li><b>{name}</b>: {text}</li>" for name, text in EXPLAINED.items()) + "</ul>"
 
-# %% ../nbs/33_report.ipynb #0071
+# %% ../nbs/33_report.ipynb #0073
 def _by_convention(run)->pd.DataFrame: # one row a method, one column a convention: mIoU
     def means(c): return run.results(c).query("task == 'mIoU'").set_index("method")["mean"]
     return _named(run, pd.DataFrame({c: means(c) for c in CONVENTIONS}))
 
-# %% ../nbs/33_report.ipynb #0073
+# %% ../nbs/33_report.ipynb #0075
 _WHICH_FILMS = """<p>Which films count: <i>either</i>, where the mask or the expert's has a pixel; <i>both</i>, where
 both have; <i>truth</i>, where the expert's has. <i>pooled</i> adds up areas over all films and divides once,
 <i>pooled_outlined</i> over those on which the expert outlined anything. In <i>either</i> and <i>both</i> the films that
 count depend on the method: who calls more findings is scored on other films. The others score all methods on the same
 ones. Look at <i>either</i> for the whole task, at <i>truth</i> for outlining alone.</p>"""
 
-# %% ../nbs/33_report.ipynb #0074
+# %% ../nbs/33_report.ipynb #0076
 def _results_part(run, figures):
     by_task = _named(run, results_table(run.results(), "all")).T
     who = run.labels["readers"]
@@ -327,7 +331,7 @@ films in results_films.csv, their areas in areas.npz.</p>
 closed, and on how many tasks the method is not shown to be worse than they are:</p>
 {_html_table(_gain_text(run, gains(run)))}"""
 
-# %% ../nbs/33_report.ipynb #0076
+# %% ../nbs/33_report.ipynb #0078
 def _pictures_part(run, figures):
     hits = results_table(pd.read_csv(run/"hits.csv")).rename(index=run.labels).rename_axis(None).T
     return f"""<h2>What the masks look like</h2>
@@ -339,7 +343,7 @@ def _pictures_part(run, figures):
 outline:</p>
 {_html_table(hits)}"""
 
-# %% ../nbs/33_report.ipynb #0078
+# %% ../nbs/33_report.ipynb #0080
 def _teachers_part(run, figures): # the classifier and the pseudo-masks
     auroc, quality = (pd.read_csv(run/f"{name}.csv", index_col="task") for name in ("auroc", "pseudomask_quality"))
     walk = ""
@@ -356,7 +360,7 @@ masks that segmenters learn from are.</p>
 {_html_table(quality)}
 {walk}"""
 
-# %% ../nbs/33_report.ipynb #0080
+# %% ../nbs/33_report.ipynb #0082
 def report_html(
     run:Run, # a scored run
     figures:dict, # name -> PNG file
