@@ -36,13 +36,13 @@ class Part:
 @patch(as_prop=True)
 def ids(self:Part)->list: # ids of the films
     "The films, in the order of the table."
-    return list(self.table.id)
+    return self.table.id.tolist()
 
 # %% ../nbs/14_data.ipynb #0013
 @patch(as_prop=True)
 def paths(self:Part)->list: # where each film lies
     "The files of the films."
-    return list(self.table.path)
+    return self.table.path.tolist()
 
 # %% ../nbs/14_data.ipynb #0016
 @patch(as_prop=True)
@@ -54,7 +54,7 @@ def patients(self:Part)->dict: # id -> patient; a film of its own where nobody s
 @patch(as_prop=True)
 def views(self:Part)->list: # one of `VIEWS` for each film
     "From which side the films were taken."
-    return list(self.table.view) if "view" in self.table else ["unknown"]*len(self)
+    return self.table.view.tolist() if "view" in self.table else ["unknown"]*len(self)
 
 # %% ../nbs/14_data.ipynb #0022
 @patch(as_prop=True)

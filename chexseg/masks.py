@@ -395,10 +395,7 @@ def _pieces(
 
 # %% ../nbs/02_masks.ipynb #0120
 @cache
-def _holders(
-    n:int, # pixels in a row
-    others:int, # other pixels that take up the same length
-)->np.ndarray: # int (n,)
+def _holders(n, others)->np.ndarray: # int (n,), of n pixels beside others that take up the same length
     "Which of the others the centre of each pixel lies in; the first of two, on their border."
     return ((2*np.arange(n) + 1)*others - 1)//(2*n)
 
@@ -442,9 +439,11 @@ def shrink(self:Letterbox,
     "One mask in the square, by area; a mask that has a pixel keeps one."
     check_size(rle, (self.h, self.w), name)
     out = np.zeros((self.side, self.side), np.uint8)
-    if self.height > self.h or self.width > self.w: # the square is larger than the film
+    if not coco.area(rle):
+        return out
+    if self.side >= max(self.h, self.w): # nothing is to be shrunk
         self._inside(out)[:] = decode(rle)[_holders(self.height, self.h)][:, _holders(self.width, self.w)]
-    elif coco.area(rle):
+    else:
         share = cover(rle, self.height, self.width)
         self._inside(out)[:] = share >= min(.5, share.max())
     return out

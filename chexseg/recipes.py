@@ -116,7 +116,7 @@ def _task_codes(
     if not mask.any():
         return np.full(mask.shape, Code.OPEN)
     guess = np.where(mask, Code.PROBABLY, Code.PROBABLY_NOT)
-    return np.where(_rim(mask, band), Code.OPEN, guess)
+    return np.where(_rim(mask, band), Code.OPEN, guess) if band else guess
 
 # %% ../nbs/27_recipes.ipynb #0036
 def certainty(

@@ -46,7 +46,8 @@ def _outlined(part, what)->list: # places in the part
 # %% ../nbs/28_supervision.ipynb #0012
 def _check_some_sizes(part, have, what, side=None):
     "Refuse masks of another size than their films or the square in use, as far as the first 500 films tell."
-    sizes = {part.ids[k]: part.size(k) for k in have[:500]}
+    ids = part.ids
+    sizes = {ids[k]: part.size(k) for k in have[:500]}
     at_size = [i for i in sizes if part.masks.size(i) != (side, side)]
     check_sizes(part.masks.subset(at_size), sizes, f"the {what} masks")
 
