@@ -150,7 +150,7 @@ class SegmenterChoices:
                            "empty: light for the small encoder, else dynamic", ("", *DECODERS))
     weights: str = _choice("classifier", "where the encoder's weights come from: classifier, imagenet or random",
                            ("classifier", "imagenet", "random"))
-    steps: int = _choice(1000, "training steps")
+    steps: int = _choice(1000, "training steps; the student of ours takes two rounds of them")
     bs: int = _choice(16, "films a batch")
     lr: float = _choice(4e-3, "peak learning rate")
     epochs: int = _choice(0, "instead of steps: how often the drawn films come; 0: steps count")
