@@ -116,12 +116,12 @@ def _study(study, run, **chosen):
 
 # %% ../nbs/36_cli.ipynb #0025
 def _predict(files, model, method, out, overwrite):
-    from chexseg.inference import load_segmenter, predict_files
+    from chexseg.inference import predict_files
     from chexseg.runs import Run
     path = Path(model)
     if (path/"config.json").exists():
         path = path/"segmenters"/(method or Run(path).choices.run.methods[-1])
-    done = predict_files(load_segmenter(path), files, out, overwrite)
+    done = predict_files(path, files, out, overwrite)
     print(f"{len(done)} film{'s' * (len(done) != 1)} segmented: {out}")
 
 # %% ../nbs/36_cli.ipynb #0027

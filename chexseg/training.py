@@ -322,9 +322,10 @@ class TrainingBar(Callback):
 # %% ../nbs/18_training.ipynb #0090
 class FiniteLoss(Callback):
     "Stop a training whose loss is not a number any more."
+    run_valid = False
     def __init__(self, desc="training"): self.desc = desc
     def after_batch(self):
-        if self.training and self.iter % 20 == 0:
+        if self.iter % 20 == 0:
             self.after_train()
     def after_train(self):
         if not self.loss.isfinite():
