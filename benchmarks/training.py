@@ -11,7 +11,8 @@ from torch import nn
 from benchmarks.common import table, verdict
 from chexseg.classifier import NaNBCE, build_classifier
 from chexseg.segmentation import AugmentMasks, DiceBCE, augment_masks, build_segmenter
-from chexseg.training import NoValidation, autocast, best_device, fast_bf16, film_learner
+from chexseg.hardware import autocast, best_device, fast_bf16
+from chexseg.training import NoValidation, film_learner
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
