@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save_file
 from . import __version__
 from .choices import METHODS, STAGES, Choices, options, read_choices
 from .core import ChexsegError, atomic_path, once, read_json, write_json
-from .data import Part, Study
+from .data import Part, Squares, Study
 from .evaluation import check_convention, iou_from_areas, read_areas
 from .maps import SaliencySet
 from .masks import MaskSet
@@ -64,6 +64,7 @@ class Run:
         else:
             write_json(path, dict(format=FORMAT, choices=asdict(choices)))
         self.choices = choices or was
+        self.squares = Squares()
     def __truediv__(self, name): return self.folder/name
     def __repr__(self): return f"Run({str(self.folder)!r}), finished: {', '.join(self.seconds()) or 'nothing'}"
 
@@ -175,7 +176,8 @@ def part(self:Run,
     c = self.choices
     study = Study(self.table, self.tasks, self.masks(masks), uncertain=c.study.uncertain, blank=c.study.blank,
                   cache=Path(c.run.cache) if c.run.cache else None)
-    return study.part(*roles)
+    in_memory = len(self.table)*c.study.side**2 < 1e9
+    return replace(study.part(*roles), kept=self.squares if in_memory else None)
 
 # %% ../nbs/33_runs.ipynb #0039
 @patch

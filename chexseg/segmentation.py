@@ -31,9 +31,10 @@ from .hardware import autocast, best_device, enough_memory
 from .training import Films, augment, process_share, random_affine, unwrapped
 import fastai.vision.data # noqa: F401, teaches fastai to show images
 from fastai.callback.core import Callback
-from fastai.data.core import TfmdDL
+from fastai.data.core import TfmdDL, show_results
 from fastai.learner import Metric
 from fastai.torch_core import TensorBase, TensorImageBW
+from fastai.vision.data import get_grid
 
 # %% ../nbs/27_segmentation.ipynb #0009
 def inside(
@@ -245,6 +246,9 @@ class DiceBCE(nn.Module):
         loss = dice_loss(logits, masks, weight)
         return loss + self.bce * pixel_loss(logits, masks, weight) if self.bce else loss
 
+    def activation(self, logits): return logits.sigmoid() # fastai asks for these two before it shows results
+    def decodes(self, probs): return (probs > .5).to(torch.uint8)
+
 # %% ../nbs/27_segmentation.ipynb #0064
 def batch_iou(
     pred:torch.Tensor, # bool (n, ..., h, w)
@@ -290,11 +294,23 @@ class PooledIoU(Metric):
         self.shown = self.shown | learn.to_detach(truth.flatten(2).any(-1).float()).any(0)
 
     @property
-    def value(self):
+    def value(self): # nothing where no film was looked at, as in `learn.summary()`
+        if not torch.is_tensor(self.areas):
+            return None
         best = pooled_ious(self.areas).nan_to_num().amax(0)
         return float(best[self.shown].mean())
 
 # %% ../nbs/27_segmentation.ipynb #0079
+@show_results.dispatch
+def _show_masks(x:TensorFilm, y:TensorMultiMask, samples, outs, ctxs=None, max_n=4, figsize=None, **kwargs):
+    n = min(len(samples), max_n)
+    ctxs = ctxs or get_grid(n, 1, n, double=True, figsize=figsize or (3.4*n, 2.1))
+    for k, (film, masks) in enumerate(samples[:n]):
+        for ax, planes, title in zip(ctxs[2*k:], (masks, TensorMultiMask(outs[k][0], tasks=masks.tasks)), ("expert", "network")):
+            planes.show(ctx=film.show(ctx=ax, title=title), **kwargs)
+    return ctxs
+
+# %% ../nbs/27_segmentation.ipynb #0082
 def film_scores(
     probs, # float (..., h, w), tensor or array: probabilities, or logits
     share:float=.01, # of the pixels
@@ -304,14 +320,14 @@ def film_scores(
     k = max(1, int(flat.shape[-1] * share))
     return flat.topk(k, sorted=False).values.mean(-1)
 
-# %% ../nbs/27_segmentation.ipynb #0082
+# %% ../nbs/27_segmentation.ipynb #0085
 @patch(as_prop=True)
 def voted(self:Segmenter)->list: # tasks
     "What the voter has a say in: all tasks, when nobody chose."
     tasks = self.config["tasks"]
     return [t for t in tasks if t in self.config.get("voted", tasks)]
 
-# %% ../nbs/27_segmentation.ipynb #0085
+# %% ../nbs/27_segmentation.ipynb #0088
 @patch
 def votes(self:Segmenter,
     x:torch.Tensor, # films (B, 1, side, side)
@@ -324,7 +340,7 @@ def votes(self:Segmenter,
     probs = self.voter(x).float().sigmoid()
     return probs[:, [known["tasks"].index(t) for t in self.voted]]
 
-# %% ../nbs/27_segmentation.ipynb #0088
+# %% ../nbs/27_segmentation.ipynb #0091
 @patch
 def score(self:Segmenter,
     x:torch.Tensor, # films (B, 1, side, side)
@@ -338,7 +354,7 @@ def score(self:Segmenter,
     scores[:, at] = (scores[:, at] + self.votes(x)) / 2
     return scores
 
-# %% ../nbs/27_segmentation.ipynb #0090
+# %% ../nbs/27_segmentation.ipynb #0093
 @torch.no_grad()
 def mask_probs(
     model:Segmenter, # a segmenter
@@ -358,7 +374,7 @@ def mask_probs(
             scores = model.score(x, probs)
         yield from zip(probs.cpu().numpy(), scores.cpu().numpy())
 
-# %% ../nbs/27_segmentation.ipynb #0096
+# %% ../nbs/27_segmentation.ipynb #0099
 def threshold_ious(
     probs:np.ndarray, # float (n, h, w), one task
     truth:np.ndarray, # bool (n, h, w)
@@ -367,7 +383,7 @@ def threshold_ious(
     truth = torch.as_tensor(truth)
     return np.stack([batch_iou(torch.as_tensor(probs > t), truth).numpy() for t in GRID])
 
-# %% ../nbs/27_segmentation.ipynb #0099
+# %% ../nbs/27_segmentation.ipynb #0102
 def _tune(probs, truth, scores, cutoffs)->Best: # 0.5, 0 and 0 when no film shows the task
     "The best threshold and cutoff of one task; without scores, the best threshold alone."
     present = truth.any((1, 2))
@@ -375,17 +391,17 @@ def _tune(probs, truth, scores, cutoffs)->Best: # 0.5, 0 and 0 when no film show
         return Best(.5, 0., 0.)
     return best_threshold(threshold_ious(probs, truth), GRID, scores, present, cutoffs)
 
-# %% ../nbs/27_segmentation.ipynb #0102
+# %% ../nbs/27_segmentation.ipynb #0105
 CUTOFFS = (0., *GRID) # 0 is none
 
-# %% ../nbs/27_segmentation.ipynb #0103
+# %% ../nbs/27_segmentation.ipynb #0106
 class Decisions(NamedTuple):
     "What turns probabilities into masks, task by task."
     thresholds: dict # {task: pixel threshold}
     cutoffs: dict # {task: film cutoff}
     ious: dict # {task: mean IoU that they reached}
 
-# %% ../nbs/27_segmentation.ipynb #0104
+# %% ../nbs/27_segmentation.ipynb #0107
 def tune_decisions(
     probs, # float (n, tasks, h, w), of validation films
     truth, # (n, tasks, h, w), the experts' masks
@@ -399,7 +415,7 @@ def tune_decisions(
     best = {t: _tune(probs[:, j], truth[:, j], scores[:, j], cutoffs) for j, t in enumerate(tasks)}
     return Decisions(*({t: float(b[k]) for t, b in best.items()} for k in range(3)))
 
-# %% ../nbs/27_segmentation.ipynb #0110
+# %% ../nbs/27_segmentation.ipynb #0113
 def shape_thresholds(
     probs, # float (n, tasks, h, w), of films that somebody outlined
     truth, # (n, tasks, h, w), the outlines
@@ -412,10 +428,10 @@ def shape_thresholds(
         best[t] = float(_tune(probs[shown, j], truth[shown, j] > 0, None, (0.,)).threshold)
     return best
 
-# %% ../nbs/27_segmentation.ipynb #0113
+# %% ../nbs/27_segmentation.ipynb #0116
 AREA_GRID = np.array([.003, .006, .01, *np.arange(.02, .99, .01)]) # thresholds
 
-# %% ../nbs/27_segmentation.ipynb #0114
+# %% ../nbs/27_segmentation.ipynb #0117
 def shares_above(
     probs:np.ndarray, # float (tasks, h, w)
 )->np.ndarray: # (tasks, thresholds of `AREA_GRID`)
@@ -424,7 +440,7 @@ def shares_above(
     counts = np.stack([np.histogram(p, bins)[0] for p in probs])
     return counts[:, ::-1].cumsum(1)[:, -2::-1] / probs[0].size
 
-# %% ../nbs/27_segmentation.ipynb #0116
+# %% ../nbs/27_segmentation.ipynb #0119
 def area_thresholds(
     shares, # (n, tasks, thresholds), as from `shares_above`, of films with image labels
     labels, # (n, tasks): 1 where the finding is there
@@ -441,7 +457,7 @@ def area_thresholds(
             best[t] = float(AREA_GRID[away.argmin()])
     return best
 
-# %% ../nbs/27_segmentation.ipynb #0119
+# %% ../nbs/27_segmentation.ipynb #0122
 def _best_f1(scores, y)->tuple: # cutoff and its F1; 0 and 0 when no film is positive
     "The cutoff of one task; labels of 0 and 1."
     if not (y == 1).any():
@@ -451,7 +467,7 @@ def _best_f1(scores, y)->tuple: # cutoff and its F1; 0 and 0 when no film is pos
     k = int(f1[:-1].argmax()) # the last point has no cutoff
     return float(cutoffs[k]), float(f1[k])
 
-# %% ../nbs/27_segmentation.ipynb #0121
+# %% ../nbs/27_segmentation.ipynb #0124
 def label_cutoffs(
     scores, # float (n, tasks): how sure it is that each film has each finding
     labels, # (n, tasks): 1, 0; anything else is unknown
@@ -464,7 +480,7 @@ def label_cutoffs(
         best[t] = _best_f1(scores[known, j], labels[known, j])
     return {t: c for t, (c, _) in best.items()}, {t: f for t, (_, f) in best.items()}
 
-# %% ../nbs/27_segmentation.ipynb #0124
+# %% ../nbs/27_segmentation.ipynb #0127
 def ious_at(
     probs, # float (n, tasks, h, w)
     truth, # (n, tasks, h, w), the outlines
@@ -476,13 +492,13 @@ def ious_at(
     shown = (np.asarray(truth) > 0).any((2, 3))
     return {t: float(found[shown[:, j], j].mean()) if shown[:, j].any() else 0. for j, t in enumerate(thresholds)}
 
-# %% ../nbs/27_segmentation.ipynb #0130
+# %% ../nbs/27_segmentation.ipynb #0133
 def _threshold_logits(model)->torch.Tensor: # (tasks, 1, 1)
     "The logits of a segmenter's thresholds."
     config = model.config
     return torch.tensor([config["thresholds"][t] for t in config["tasks"]]).logit(eps=1e-3)[:, None, None]
 
-# %% ../nbs/27_segmentation.ipynb #0132
+# %% ../nbs/27_segmentation.ipynb #0135
 class Ensemble(Segmenter):
     "Trained segmenters of the same tasks; its logits are those of their mean probability, thresholds aligned at .5."
     def __init__(self, models): # segmenters with thresholds, in evaluation mode

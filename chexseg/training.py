@@ -234,7 +234,7 @@ class TrainingBar(Callback):
             self.ticks.update()
     def after_epoch(self):
         names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:-1]
-        self.ticks.set_postfix({n: f"{v:.3f}" for n, v in zip(names, values)})
+        self.ticks.set_postfix({n: f"{v:.3f}" for n, v in zip(names, values) if v is not None})
     def after_fit(self): self.ticks.close()
 
 # %% ../nbs/19_training.ipynb #0065
