@@ -224,6 +224,8 @@ _PUBLISHED = dict(
 PRESETS = {
     "small": {},
     "table": dict(methods=tuple(METHODS)),
+    "gpu": dict(side=320, classifier_arch="resnet34", classifier_pretrained=True, classifier_lr=1e-3,
+                segmenter_encoder="resnet34", segmenter_decoder="dynamic", segmenter_lr=1e-3),
     "story": dict(methods=tuple(METHODS), films=(8000, 140, 160), film_side=512, side=128),
     "paper": _PUBLISHED,
     "paper-small": _PUBLISHED | dict(films=(600, 60, 60), experts=24, side=96, classifier_arch="small",
