@@ -51,7 +51,7 @@ class Sizes(NamedTuple):
     steps: int # that are timed
 
 
-PAPER = Sizes("densenet121", "resnet34", "dynamic", 320, 16, 256, 640, 60)
+PAPER = Sizes("densenet121", "resnet34", "dynamic", 320, 16, 256, 640, 200)
 SMALL = Sizes("small", "small", "light", 64, 4, 12, 96, 2)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from chexseg.classifier import build_classifier, fit_classifier, predict_probs
+from chexseg.classifier import build_classifier, fit_classifier, load_classifier, predict_probs
 from chexseg.core import TASKS, ChexsegError, set_seed
 from chexseg.data import open_study
 from chexseg.dataset import write_phantom
@@ -45,12 +45,12 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def learnt():
-    "The story's classifier and segmenter, and its test films."
-    from chexseg.classifier import load_classifier
-    from chexseg.inference import load_segmenter
+def learnt(study):
+    "The story's classifier, a segmenter that begins with its trunk, and films that neither has seen."
     with plain():
-        return load_classifier(story()/"classifier"), load_segmenter(story()/"segmenters"/"ours"), story().part("test")
+        classifier = load_classifier(story()/"classifier")
+        how = dict(expert=study.part("valid"), labelled=study.part("weak"), side=64, weights=classifier)
+        return classifier, fit_segmenter("full", steps=60, lr=4e-3, **how).model, story().part("test")
 
 
 def plain():
@@ -73,7 +73,7 @@ def test_probabilities(other, learnt):
 @pytest.mark.parametrize("saliency", ["gradcam", "gradcam+layercam", "integratedgradients"])
 def test_maps(other, learnt, saliency):
     classifier, _, films = learnt
-    few = films.subset(films.ids[:6])
+    few = films.subset(films.ids[:3])
     with plain():
         want = compute_saliency(classifier.cpu(), few, saliency=saliency)
     got = compute_saliency(moved(classifier), few, saliency=saliency)
@@ -168,7 +168,7 @@ def test_a_whole_run_on_a_gpu(tmp_path):
 
 def test_the_preset_for_a_gpu_runs_small_on_a_processor(tmp_path):
     small_run(tmp_path/"run", "--device", "cpu", "--preset", "gpu", "--no-classifier-pretrained",
-              "--classifier-arch", "resnet18", "--segmenter-encoder", "resnet18", "--methods", "full", "ours")
+              "--classifier-arch", "small", "--segmenter-encoder", "small", "--methods", "full", "ours")
     assert (tmp_path/"run"/"report.html").exists()
 
 
@@ -191,3 +191,11 @@ def test_seeds_are_the_same_on_each_device(other):
     set_seed(1)
     got = moved(build_segmenter("small", side=64)).state_dict()
     assert all(torch.equal(want[k], got[k].cpu()) for k in want)
+
+
+def test_the_benchmark_of_a_gpu_runs_small():
+    from benchmarks.gpu import SMALL, hours, measured
+    rows = measured(SMALL, 0)
+    assert list(rows) == ["classifier, training", "Grad-CAM of ten tasks", "U-Net, training", "U-Net, outlining"]
+    assert all(row["films_per_second"] > 0 for row in rows.values())
+    assert all(h > 0 for h in hours(rows).values())
