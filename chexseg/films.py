@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core import ChexsegError, atomic_path
+from .core import MOST_PIXELS, ChexsegError, atomic_path
 from .masks import letterbox
 
 # %% ../nbs/12_films.ipynb #0007
@@ -35,8 +35,11 @@ def is_dicom(path # a file
     "Is this file DICOM?"
     if str(path).lower().endswith((".dcm", ".dicom")):
         return True
-    with open(path, "rb") as f:
-        return f.read(132)[128:] == b"DICM"
+    try:
+        with open(path, "rb") as f:
+            return f.read(132)[128:] == b"DICM"
+    except OSError as e:
+        raise ChexsegError(f"{path} cannot be opened ({e.strerror}): may you read it?") from None
 
 # %% ../nbs/12_films.ipynb #0015
 def _pydicom(): # the module `pydicom`
@@ -72,17 +75,19 @@ def _windowed(ds # pydicom's data set
     return to_uint8(x)
 
 # %% ../nbs/12_films.ipynb #0026
-def _check_frames(ds # pydicom's data set
+def _check_header(ds # pydicom's data set
 ):
-    "Complain about a file of several frames."
+    "Complain about a file of several frames, and about an enormous one, before its pixels are unpacked."
     if ds.get("NumberOfFrames") not in (None, 1):
         raise ValueError(f"it holds {ds.NumberOfFrames} frames")
+    if int(ds.Rows)*int(ds.Columns) > MOST_PIXELS:
+        raise ValueError(f"it says that it has {ds.Rows} x {ds.Columns} pixels, more than any film")
 
 # %% ../nbs/12_films.ipynb #0027
 def _greys(ds # pydicom's data set
 )->np.ndarray: # uint8 (h, w)
     "A film's greys, inverted where the header asks for it."
-    _check_frames(ds)
+    _check_header(ds)
     if ds.get("SamplesPerPixel", 1) == 3:
         return np.asarray(Image.fromarray(ds.pixel_array).convert("L"))
     x = _windowed(ds)
@@ -98,16 +103,24 @@ def _check_file(path # a film
         raise ChexsegError(f"{path} does not exist: check the folder and the label file's paths.")
 
 # %% ../nbs/12_films.ipynb #0034
-def _open(path # a JPEG or PNG file
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP") # of Pillow's some forty, the ones that films come in
+
+# %% ../nbs/12_films.ipynb #0035
+def _open(path # a picture
 ): # Pillow's image, not yet decoded
-    "Open a picture, or say that it is none."
+    "Open a picture, or say that it is none, or too large a one."
     _check_file(path)
     try:
-        return Image.open(path)
+        image = Image.open(path, formats=_FORMATS)
+    except Image.DecompressionBombError:
+        raise ChexsegError(f"{path} has more pixels than any film: is it one?") from None
     except Exception:
         raise ChexsegError(f"{path} cannot be read as a film: is it JPEG, PNG or DICOM, and whole?") from None
+    if image.width*image.height > MOST_PIXELS:
+        raise ChexsegError(f"{path} has {image.width} x {image.height} pixels, more than any film: is it one?")
+    return image
 
-# %% ../nbs/12_films.ipynb #0037
+# %% ../nbs/12_films.ipynb #0038
 def _decode(
     image, # Pillow's image
     path, # its file, for the message
@@ -118,7 +131,7 @@ def _decode(
     except Exception as e:
         raise ChexsegError(f"{path} is truncated or damaged ({e}): fetch it again.") from None
 
-# %% ../nbs/12_films.ipynb #0041
+# %% ../nbs/12_films.ipynb #0042
 def _read_whole(path # any film
 )->np.ndarray: # uint8 (h, w)
     "Read a film at its own size."
@@ -128,7 +141,7 @@ def _read_whole(path # any film
         image.draft("L", image.size)  # a JPEG's colours are left out in decoding
         return _decode(image, path)
 
-# %% ../nbs/12_films.ipynb #0044
+# %% ../nbs/12_films.ipynb #0045
 def _draft(
     image, # Pillow's image, not yet decoded
     side:int, # of the square, pixels
@@ -137,7 +150,7 @@ def _draft(
     longest = max(image.size)
     image.draft("L", (2*side*image.width//longest, 2*side*image.height//longest))
 
-# %% ../nbs/12_films.ipynb #0046
+# %% ../nbs/12_films.ipynb #0047
 def _read_square(
     path, # any film
     side:int, # of the square, pixels
@@ -151,7 +164,7 @@ def _read_square(
         _draft(image, side)
         return box.image(_decode(image, path))
 
-# %% ../nbs/12_films.ipynb #0054
+# %% ../nbs/12_films.ipynb #0055
 def check_side(
     side:int, # of the films, in pixels; None = not known yet
     multiple:int=1, # what it has to be a multiple of
@@ -164,7 +177,7 @@ def check_side(
         near = multiple*max(1, round(side/multiple))
         raise ChexsegError(f"side={side} does not suit {what}: choose a multiple of {multiple}, such as {near}.")
 
-# %% ../nbs/12_films.ipynb #0057
+# %% ../nbs/12_films.ipynb #0058
 def _kept_file(
     path, # any film that is there
     side:int, # of the square, pixels
@@ -175,7 +188,7 @@ def _kept_file(
     name = hashlib.sha1(f"{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
     return Path(folder)/str(side)/name[:2]/f"{name}.png"
 
-# %% ../nbs/12_films.ipynb #0059
+# %% ../nbs/12_films.ipynb #0060
 def _kept_square(
     path, # any film
     side:int, # of the square, pixels
@@ -193,7 +206,7 @@ def _kept_square(
         Image.fromarray(x).save(p, compress_level=1)
     return x
 
-# %% ../nbs/12_films.ipynb #0062
+# %% ../nbs/12_films.ipynb #0063
 def read_film(
     path, # JPEG, PNG (8 or 16 bit, grey or colour) or DICOM
     side:int=None, # letterbox into a square of this side, in pixels; None keeps the film's size
@@ -204,7 +217,7 @@ def read_film(
         return _read_whole(path)
     return _kept_square(path, side, cache) if cache else _read_square(path, side)
 
-# %% ../nbs/12_films.ipynb #0066
+# %% ../nbs/12_films.ipynb #0067
 def film_size(path # any film that `read_film` reads
 )->tuple: # (h, w) in pixels
     "A film's size, from its header alone."

@@ -17,7 +17,7 @@ from fastcore.basics import chunked, patch
 from PIL import Image
 from pycocotools import mask as coco
 
-from .core import TASKS, ChexsegError, atomic_path, check_tasks, read_json
+from .core import MOST_PIXELS, TASKS, ChexsegError, atomic_path, check_tasks, read_json
 
 # %% ../nbs/02_masks.ipynb #0009
 def encode(mask, # (h, w), bool or integer; anything but zero is inside
@@ -248,8 +248,9 @@ def check_runs(
 # %% ../nbs/02_masks.ipynb #0080
 def is_size(size, # anything that a JSON file may hold
 )->bool:
-    "Whether this is [h, w], two whole numbers above 0."
-    return isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size)
+    "Whether this is [h, w], two whole numbers above 0, and no more pixels than a film can have."
+    whole = isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)
+    return whole and size[0]*size[1] <= MOST_PIXELS
 
 # %% ../nbs/02_masks.ipynb #0083
 def _is_rle(rle)->bool: # of anything that a JSON file may hold

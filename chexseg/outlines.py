@@ -7,7 +7,6 @@ __all__ = ['rasterize', 'contours', 'write_annotations', 'read_annotations', 'an
 
 # %% ../nbs/03_outlines.ipynb #0002
 import json
-from math import isfinite
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -81,15 +80,15 @@ def write_annotations(
 # %% ../nbs/03_outlines.ipynb #0031
 def _is_point(point, # anything that a JSON file may hold
 )->bool:
-    "Whether this is [x, y], two finite numbers."
+    "Whether this is [x, y], two numbers that can be places on a film or near it."
     pair = isinstance(point, list) and len(point) == 2
-    return pair and all(isinstance(v, (int, float)) and isfinite(v) for v in point)
+    return pair and all(isinstance(v, (int, float)) and abs(v) < 100_000 for v in point)
 
 # %% ../nbs/03_outlines.ipynb #0034
 def _is_outline(outline, # anything that a JSON file may hold
 )->bool:
-    "Whether this is a list of points, not an empty one."
-    return isinstance(outline, list) and len(outline) > 0 and all(map(_is_point, outline))
+    "Whether this is a list of points, not an empty one and none of more than 100,000."
+    return isinstance(outline, list) and 0 < len(outline) <= 100_000 and all(map(_is_point, outline))
 
 # %% ../nbs/03_outlines.ipynb #0036
 def _check_outlines(
