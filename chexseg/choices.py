@@ -11,6 +11,8 @@ __all__ = ['METHODS', 'STAGES', 'UNCERTAIN', 'BLANK', 'DECODERS', 'PRESETS', 'ZO
 # %% ../nbs/01_choices.ipynb #0002
 import math
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from pathlib import PurePath
 
 from .core import ChexsegError, check_name
 
@@ -89,8 +91,9 @@ def _choice(
     default, # its value when nothing is chosen; an option takes its type from it
     help:str, # for the command line
     words=(), # the values it can take, where only these are possible
+    least=None, # the smallest number it can be
 ):
-    return field(default=default, metadata=dict(help=help, words=tuple(words)))
+    return field(default=default, metadata=dict(help=help, words=tuple(words), least=least))
 
 # %% ../nbs/01_choices.ipynb #0023
 @dataclass(frozen=True)
@@ -98,14 +101,14 @@ class StudyChoices:
     "Which films, and how they are read."
     data: str = _choice("", "data folder; empty: a phantom is made")
     tasks: tuple = _choice((), "localisation tasks; empty: all that the data has")
-    films: tuple = _choice((8000, 140, 400), "phantom: training, validation and test films")
-    film_side: int = _choice(0, "phantom: pixels across a film; 0: as many as --side")
+    films: tuple = _choice((8000, 140, 400), "phantom: training, validation and test films", least=0)
+    film_side: int = _choice(0, "phantom: pixels across a film; 0: as many as --side", least=0)
     views: str = _choice("all", "films by view: all, frontal (and those of unknown view), or lateral",
                          ("all", "frontal", "lateral"))
-    experts: int = _choice(12, "films with expert masks that segmenters may learn from")
+    experts: int = _choice(12, "films with expert masks that segmenters may learn from", least=1)
     tune_on: str = _choice("experts", "films whose outlines thresholds are chosen on: those of the experts alone, or "
                            "the validation films", ("experts", "validation"))
-    side: int = _choice(96, "films are letterboxed to side x side pixels")
+    side: int = _choice(96, "films are letterboxed to side x side pixels", least=1)
     uncertain: str = _choice("U-Ignore", "policy for uncertain labels", UNCERTAIN)
     blank: str = _choice("negative", "policy for observations that a report does not mention", BLANK)
 
@@ -114,12 +117,12 @@ class StudyChoices:
 class ClassifierChoices:
     "The classifier: arguments of `fit_classifier`."
     arch: str = _choice("small", "backbone: small, or a torchvision name such as densenet121")
-    epochs: int = _choice(0, "epochs; 0: as many as suit the network and the number of films")
-    bs: int = _choice(32, "films a batch")
-    lr: float = _choice(4e-3, "peak learning rate")
+    epochs: int = _choice(0, "epochs; 0: as many as suit the network and the number of films", least=0)
+    bs: int = _choice(32, "films a batch", least=1)
+    lr: float = _choice(4e-3, "peak learning rate", least=1e-9)
     pretrained: bool = _choice(False, "start from ImageNet weights")
     schedule: str = _choice("one-cycle", "learning rate: one-cycle or constant", ("one-cycle", "constant"))
-    checks: int = _choice(1, "looks at the films that pick the epoch, in each epoch")
+    checks: int = _choice(1, "looks at the films that pick the epoch, in each epoch", least=1)
     monitor: str = _choice("all", "tasks whose mean AUROC picks the epoch: all, or those of the competition",
                            ("all", "competition"))
     observations: str = _choice("tasks", "what the network learns: the tasks, or all observations", ("tasks", "all"))
@@ -137,7 +140,7 @@ class MaskChoices:
 @dataclass(frozen=True)
 class IrnetChoices:
     "IRNet: arguments of `fit_irnet`."
-    steps: int = _choice(300, "training steps")
+    steps: int = _choice(300, "training steps", least=1)
     trunk: str = _choice("classifier", "whose trunk it reads: classifier, or imagenet (a ResNet50)",
                          ("classifier", "imagenet"))
 
@@ -150,13 +153,13 @@ class SegmenterChoices:
                            "empty: light for the small encoder, else dynamic", ("", *DECODERS))
     weights: str = _choice("classifier", "where the encoder's weights come from: classifier, imagenet or random",
                            ("classifier", "imagenet", "random"))
-    steps: int = _choice(1000, "training steps; the student of ours takes two rounds of them")
-    bs: int = _choice(16, "films a batch")
-    lr: float = _choice(4e-3, "peak learning rate")
-    epochs: int = _choice(0, "instead of steps: how often the drawn films come; 0: steps count")
+    steps: int = _choice(1000, "training steps; the student of ours takes two rounds of them", least=1)
+    bs: int = _choice(16, "films a batch", least=1)
+    lr: float = _choice(4e-3, "peak learning rate", least=1e-9)
+    epochs: int = _choice(0, "instead of steps: how often the drawn films come; 0: steps count", least=0)
     loss: str = _choice("dice+bce", "loss: dice+bce, or dice alone", ("dice+bce", "dice"))
     schedule: str = _choice("one-cycle", "learning rate: one-cycle or constant", ("one-cycle", "constant"))
-    wd: float = _choice(.01, "weight decay")
+    wd: float = _choice(.01, "weight decay", least=0)
     moved: bool = _choice(True, "move and light the films of each batch")
     checkpoint: str = _choice("last", "the network of the last step, or the best on outlined films", ("last", "best"))
     film_cutoff: bool = _choice(True, "a film whose score is below a tuned cutoff has no mask")
@@ -166,12 +169,13 @@ class SegmenterChoices:
 class RunChoices:
     "What concerns the run as a whole."
     methods: tuple = _choice(("weak", "full", "full+vote", "semi", "ours", "ours+vote"), "segmenters to train")
-    weak_films: int = _choice(0, "pseudo-labelled films that segmenters learn from; 0: all")
-    expert_share: float = _choice(0.9, "semi-supervised: probability that a draw is an expert film")
-    temperature: float = _choice(1., "distillation: temperature; the student takes twice as many steps as others")
-    bootstraps: int = _choice(1000, "replicates for the 95% intervals")
-    seed: int = _choice(0, "seeds the phantom, the draw of experts and all training")
-    workers: int = _choice(-1, "reading processes; -1: one a core, at most 8")
+    weak_films: int = _choice(0, "pseudo-labelled films that segmenters learn from; 0: all", least=0)
+    expert_share: float = _choice(0.9, "semi-supervised: probability that a draw is an expert film", least=0)
+    temperature: float = _choice(1., "distillation: temperature; the student takes twice as many steps as others",
+                                least=1e-3)
+    bootstraps: int = _choice(1000, "replicates for the 95% intervals", least=0)
+    seed: int = _choice(0, "seeds the phantom, the draw of experts and all training", least=0)
+    workers: int = _choice(-1, "reading processes; -1: one a core, at most 8", least=-1)
     cache: str = _choice("", "folder that keeps films as squares, for sets larger than memory; empty: none")
 
 # %% ../nbs/01_choices.ipynb #0036
@@ -198,6 +202,7 @@ class Option:
     default: object # its value when nothing is chosen
     help: str # for the command line
     words: tuple = () # the values it can take, where only these are possible
+    least: float = None # the smallest number it can be
 
 # %% ../nbs/01_choices.ipynb #0042
 def _options_of(group): # a field of `Choices`
@@ -234,13 +239,47 @@ PRESETS = {
 }
 
 # %% ../nbs/01_choices.ipynb #0050
-def _checked(name, value): # the value, a list as a tuple
-    option = options()[check_name(name, options(), "option")]
-    if option.words:
-        check_name(value, option.words, f"choice of {name}")
-    return tuple(value) if isinstance(option.default, tuple) else value
+def _is_like(value, default)->bool:
+    "Whether a value is of the kind of a default."
+    if isinstance(default, tuple):
+        n = len(value) if isinstance(value, (list, tuple)) else -1
+        like = default[0] if default else ""
+        return n >= 0 and all(_is_like(v, like) for v in value) and (isinstance(like, str) or n == len(default))
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, Real) and math.isfinite(value)
+    return isinstance(value, Integral if isinstance(default, int) else str)
 
 # %% ../nbs/01_choices.ipynb #0052
+def _kind(default)->str: # in words
+    "What an option wants, for a message."
+    if isinstance(default, tuple):
+        return f"{len(default)} whole numbers" if default and isinstance(default[0], int) else "a list of names"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[type(default)]
+
+# %% ../nbs/01_choices.ipynb #0054
+def _check_least(option, value):
+    "Refuse a number that is too small."
+    for number in value if isinstance(value, tuple) else [value]:
+        if option.least is not None and number < option.least:
+            raise ChexsegError(f"{option.name}={number!r} is too small: give {option.least} or more.")
+
+# %% ../nbs/01_choices.ipynb #0055
+def _checked(name, value): # the value, a list as a tuple, a path as text
+    option = options()[check_name(name, options(), "option")]
+    if isinstance(option.default, tuple) and isinstance(value, str):
+        value = (value,)
+    value = str(value) if isinstance(value, PurePath) else value
+    if not _is_like(value, option.default):
+        raise ChexsegError(f"{name}={value!r} is not {_kind(option.default)}: give one, such as {option.default!r}.")
+    value = tuple(value) if isinstance(option.default, tuple) else value
+    if option.words:
+        check_name(value, option.words, f"choice of {name}")
+    _check_least(option, value)
+    return value
+
+# %% ../nbs/01_choices.ipynb #0057
 def _grouped(
     values:dict, # option -> value
 )->Choices:
@@ -250,25 +289,25 @@ def _grouped(
         groups[known[name].group][known[name].field] = value
     return Choices(**{g.name: g.default_factory(**groups[g.name]) for g in fields(Choices)})
 
-# %% ../nbs/01_choices.ipynb #0053
+# %% ../nbs/01_choices.ipynb #0058
 def make_choices(
     preset:str="small", # one of `PRESETS`
     **chosen, # options that depart from it
 )->Choices: # the choices, completed by the preset
     "The choices of a run from a preset and what departs from it."
     start = PRESETS[check_name(preset, PRESETS, "preset")]
+    chosen["data"] = chosen.get("data") or ""
     values = {name: _checked(name, value) for name, value in (start | chosen).items()}
     if "methods" in values:
         check_methods(values["methods"])
         values["methods"] = tuple(m for m in METHODS if m in values["methods"])
-    values["data"] = str(values.get("data") or "")
     return _grouped(values)
 
-# %% ../nbs/01_choices.ipynb #0061
+# %% ../nbs/01_choices.ipynb #0066
 ZOO = ("gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "scorecam", "integratedgradients",
        "gradcam+layercam")
 
-# %% ../nbs/01_choices.ipynb #0062
+# %% ../nbs/01_choices.ipynb #0067
 @dataclass(frozen=True)
 class StudyKind:
     "One study on top of a run."
@@ -289,15 +328,20 @@ STUDIES = {
     "analysis": StudyKind("CheXlocalize's analyses: pixels, the gap to readers, the shapes of findings", "scores", {}),
 }
 
-# %% ../nbs/01_choices.ipynb #0065
+# %% ../nbs/01_choices.ipynb #0070
 def read_choices(
     groups:dict, # {group: {field: value}}, as `dataclasses.asdict` gives them
     file="the choices", # what to name in the message
 )->Choices:
     "The choices of a run from plain dictionaries."
+    if not isinstance(groups, dict) or not all(isinstance(chosen, dict) for chosen in groups.values()):
+        raise ChexsegError(f"{file} holds no choices of a run: is it the config.json of one?")
     known = {(o.group, o.field): o.name for o in options().values()}
     found = {(group, name): value for group, chosen in groups.items() for name, value in chosen.items()}
     if odd := sorted(set(found) ^ set(known)):
         raise ChexsegError(f"{file}: {'.'.join(odd[0])} is not a choice of this version of chexseg, or is missing: "
                            "use the version that made it.")
-    return make_choices(**{known[at]: value for at, value in found.items()})
+    try:
+        return make_choices(**{known[at]: value for at, value in found.items()})
+    except ChexsegError as e:
+        raise ChexsegError(f"{file}: {e}") from None
