@@ -338,6 +338,7 @@ def read_choices(
         raise ChexsegError(f"{file} holds no choices of a run: is it the config.json of one?")
     known = {(o.group, o.field): o.name for o in options().values()}
     found = {(group, name): value for group, chosen in groups.items() for name, value in chosen.items()}
+    found |= {(group, ""): {} for group, chosen in groups.items() if not chosen}
     if odd := sorted(set(found) ^ set(known)):
         raise ChexsegError(f"{file}: {'.'.join(odd[0])} is not a choice of this version of chexseg, or is missing: "
                            "use the version that made it.")

@@ -2,23 +2,26 @@
 
 A case is (group, name, make, read): `make(folder)` writes something bad and gives its path, `read(path)` must raise a
 `ChexsegError`. `tests/trust/test_bad_inputs.py` runs them all and counts."""
-import copy
+
 import io
 import json
 import pickle
 import struct
 import zlib
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from chexseg.choices import make_choices, options
 from chexseg.core import read_json
 from chexseg.films import film_size, read_film
 from chexseg.maps import SaliencySet, read_map_pickle
 from chexseg.masks import MaskSet, encode
 from chexseg.outlines import annotations_to_masks, read_annotations
+from chexseg.runs import FORMAT, Run
 
 ID = "patient00001_study1_view1_frontal"
 TASK = "Edema"
@@ -26,18 +29,22 @@ TASK = "Edema"
 
 class Case(NamedTuple):
     "One bad input."
+
     group: str
     name: str
-    make: object # function of a folder that writes the input and gives its path
-    read: object # function of the path that must refuse it
+    make: object  # function of a folder that writes the input and gives its path
+    read: object  # function of the path that must refuse it
+    says: str = ""  # what the sentence must name; the file when empty
 
 
 def text_file(name, text):
     "Write a text; surrogates become bytes that are no UTF-8."
+
     def make(folder):
-        path = folder/name
+        path = folder / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
         return path
+
     return make
 
 
@@ -48,14 +55,28 @@ def json_file(content):
 
 # ---- broken JSON, whatever it was to hold
 
-DEEP = "["*100_000 + "]"*100_000
+DEEP = "[" * 100_000 + "]" * 100_000
 BROKEN_JSON = {
-    "empty": "", "spaces": "   \n", "one brace": "{", "cut off": '{"a": {"Edema": {"size": [4, 4], "coun',
-    "no quotes": "{a: 1}", "a comment": "{} // masks", "two documents": "{}{}", "latin-1": b'{"caf\xe9": 1}',
-    "utf-16": '{"a": 1}'.encode("utf-16"), "zeros": b"\0"*64, "a picture": b"\x89PNG\r\n\x1a\n" + b"\0"*32,
-    "html": "<html><body>404</body></html>", "csv": "Path,Edema\na.jpg,1\n", "very deep": DEEP,
-    "deep objects": '{"a":'*100_000 + "1" + "}"*100_000, "python": "{'a': 1}", "trailing comma": '{"a": 1,}',
-    "control character": '{"a": "\x01"}', "half a number": '{"a": 1e}', "gzip": zlib.compress(b"{}"),
+    "empty": "",
+    "spaces": "   \n",
+    "one brace": "{",
+    "cut off": '{"a": {"Edema": {"size": [4, 4], "coun',
+    "no quotes": "{a: 1}",
+    "a comment": "{} // masks",
+    "two documents": "{}{}",
+    "latin-1": b'{"caf\xe9": 1}',
+    "utf-16": '{"a": 1}'.encode("utf-16"),
+    "zeros": b"\0" * 64,
+    "a picture": b"\x89PNG\r\n\x1a\n" + b"\0" * 32,
+    "html": "<html><body>404</body></html>",
+    "csv": "Path,Edema\na.jpg,1\n",
+    "very deep": DEEP,
+    "deep objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "python": "{'a': 1}",
+    "trailing comma": '{"a": 1,}',
+    "control character": '{"a": "\x01"}',
+    "half a number": '{"a": 1e}',
+    "gzip": zlib.compress(b"{}"),
 }
 
 
@@ -79,26 +100,50 @@ def runs(*lengths):
             c = x & 31
             x >>= 5
             more = x != -1 if c & 16 else x != 0
-            out.append(chr(c + 32*more + 48))
+            out.append(chr(c + 32 * more + 48))
     return "".join(out)
 
 
 BAD_MASKS = {
-    "a list": [], "a number": 3, "text": '"masks"', "null": "null", "film is a list": {ID: []}, "film is null": {ID: None},
-    "film is text": {ID: "mask"}, "task is null": {ID: {TASK: None}}, "task is a list": {ID: {TASK: [1, 2]}},
-    "task is text": {ID: {TASK: "6"}}, "no size": {ID: {TASK: {"counts": GOOD["counts"]}}},
-    "no counts": {ID: {TASK: {"size": [8, 8]}}}, "size of one": masks_with(size=[8]), "size of three": masks_with(size=[8, 8, 1]),
-    "size 0": masks_with(size=[0, 8]), "negative size": masks_with(size=[-8, 8]), "size of text": masks_with(size=["8", "8"]),
-    "half a pixel": masks_with(size=[8.5, 8]), "size null": masks_with(size=None), "size NaN": masks_with(size=[float("nan"), 8]),
-    "size too large": masks_with(size=[9, 9]), "size too small": masks_with(size=[7, 7]), "turned size": masks_with(size=[4, 16.]),
-    "an enormous size": masks_with(size=[100_000, 100_000], counts=runs(100_000*100_000)),
-    "a size beyond 64 bits": masks_with(size=[2**40, 2**40]), "counts as numbers": masks_with(counts=[64]),
-    "counts null": masks_with(counts=None), "counts empty": masks_with(counts=""), "counts cut": masks_with(counts=GOOD["counts"][:-2]),
-    "counts of other letters": masks_with(counts="ääääää"), "counts of zeros": masks_with(counts="0"*9),
-    "counts with a space": masks_with(counts=GOOD["counts"] + " "), "counts doubled": masks_with(counts=GOOD["counts"]*2),
-    "a negative run": masks_with(counts=runs(50, -10, 24)), "a negative first run": masks_with(counts=runs(-1, 65)),
-    "a run beyond the film": masks_with(counts=runs(0, 65)), "a run of 2**40": masks_with(counts=runs(2**40)),
-    "runs that cancel": masks_with(counts=runs(2**31, -(2**31) + 64)), "counts that do not end": masks_with(counts="o"*20),
+    "a list": [],
+    "a number": 3,
+    "text": '"masks"',
+    "null": "null",
+    "film is a list": {ID: []},
+    "film is null": {ID: None},
+    "film is text": {ID: "mask"},
+    "task is null": {ID: {TASK: None}},
+    "task is a list": {ID: {TASK: [1, 2]}},
+    "task is text": {ID: {TASK: "6"}},
+    "no size": {ID: {TASK: {"counts": GOOD["counts"]}}},
+    "no counts": {ID: {TASK: {"size": [8, 8]}}},
+    "size of one": masks_with(size=[8]),
+    "size of three": masks_with(size=[8, 8, 1]),
+    "size 0": masks_with(size=[0, 8]),
+    "negative size": masks_with(size=[-8, 8]),
+    "size of text": masks_with(size=["8", "8"]),
+    "half a pixel": masks_with(size=[8.5, 8]),
+    "size null": masks_with(size=None),
+    "size NaN": masks_with(size=[float("nan"), 8]),
+    "size too large": masks_with(size=[9, 9]),
+    "size too small": masks_with(size=[7, 7]),
+    "turned size": masks_with(size=[4, 16.0]),
+    "an enormous size": masks_with(size=[100_000, 100_000], counts=runs(100_000 * 100_000)),
+    "a size beyond 64 bits": masks_with(size=[2**40, 2**40]),
+    "counts as numbers": masks_with(counts=[64]),
+    "counts null": masks_with(counts=None),
+    "counts empty": masks_with(counts=""),
+    "counts cut": masks_with(counts=GOOD["counts"][:-2]),
+    "counts of other letters": masks_with(counts="ääääää"),
+    "counts of zeros": masks_with(counts="0" * 9),
+    "counts with a space": masks_with(counts=GOOD["counts"] + " "),
+    "counts doubled": masks_with(counts=GOOD["counts"] * 2),
+    "a negative run": masks_with(counts=runs(50, -10, 24)),
+    "a negative first run": masks_with(counts=runs(-1, 65)),
+    "a run beyond the film": masks_with(counts=runs(0, 65)),
+    "a run of 2**40": masks_with(counts=runs(2**40)),
+    "runs that cancel": masks_with(counts=runs(2**31, -(2**31) + 64)),
+    "counts that do not end": masks_with(counts="o" * 20),
     "outlines instead": {ID: {"img_size": [8, 8], TASK: [[[1, 1], [2, 2], [3, 1]]]}},
     "second film bad": {"a": {TASK: GOOD}, ID: {TASK: GOOD | {"size": [9, 8]}}},
     "boolean size": masks_with(size=[True, 64]),
@@ -116,29 +161,48 @@ def outline_with(points=None, size=(8, 8), **more):
 
 
 BAD_OUTLINES = {
-    "a list": [], "a number": 3, "film null": {ID: None}, "film a list": {ID: [SQUARE]}, "no size": {ID: {TASK: [SQUARE]}},
-    "size null": outline_with(size=None), "size of one": outline_with(size=[8]), "size 0": outline_with(size=[0, 8]),
-    "size negative": outline_with(size=[-3, 8]), "size of text": outline_with(size=["8", "8"]), "size 2.5": outline_with(size=[2.5, 8]),
-    "size enormous": outline_with(size=[100_000, 100_000]), "size NaN": outline_with(size=[float("nan"), 8]),
-    "outlines null": {ID: {"img_size": [8, 8], TASK: None}}, "outlines a number": {ID: {"img_size": [8, 8], TASK: 7}},
-    "outlines text": {ID: {"img_size": [8, 8], TASK: "1 1 2 2"}}, "one level too few": {ID: {"img_size": [8, 8], TASK: SQUARE}},
-    "one level too many": {ID: {"img_size": [8, 8], TASK: [[SQUARE]]}}, "an empty outline": {ID: {"img_size": [8, 8], TASK: [[]]}},
-    "point of one": outline_with([[1], [2, 2], [3, 1]]), "point of three": outline_with([[1, 1, 1], [2, 2, 2], [3, 1, 1]]),
-    "point of text": outline_with([["1", "1"], [2, 2], [3, 1]]), "point null": outline_with([None, [2, 2], [3, 1]]),
-    "NaN": outline_with([[float("nan"), 1], [2, 2], [3, 1]]), "infinite": outline_with([[1, 1], [float("inf"), 2], [3, 1]]),
-    "minus infinite": outline_with([[1, 1], [2, float("-inf")], [3, 1]]), "1e300": outline_with([[1, 1], [1e300, 2], [3, 1]]),
-    "far away": outline_with([[1, 1], [10**9, 2], [3, 1]]), "far below": outline_with([[1, 1], [2, -10**9], [3, 1]]),
-    "a million points": outline_with([[k % 8, (k*7) % 8] for k in range(1_000_000)]),
+    "a list": [],
+    "a number": 3,
+    "film null": {ID: None},
+    "film a list": {ID: [SQUARE]},
+    "no size": {ID: {TASK: [SQUARE]}},
+    "size null": outline_with(size=None),
+    "size of one": outline_with(size=[8]),
+    "size 0": outline_with(size=[0, 8]),
+    "size negative": outline_with(size=[-3, 8]),
+    "size of text": outline_with(size=["8", "8"]),
+    "size 2.5": outline_with(size=[2.5, 8]),
+    "size enormous": outline_with(size=[100_000, 100_000]),
+    "size NaN": outline_with(size=[float("nan"), 8]),
+    "outlines null": {ID: {"img_size": [8, 8], TASK: None}},
+    "outlines a number": {ID: {"img_size": [8, 8], TASK: 7}},
+    "outlines text": {ID: {"img_size": [8, 8], TASK: "1 1 2 2"}},
+    "one level too few": {ID: {"img_size": [8, 8], TASK: SQUARE}},
+    "one level too many": {ID: {"img_size": [8, 8], TASK: [[SQUARE]]}},
+    "an empty outline": {ID: {"img_size": [8, 8], TASK: [[]]}},
+    "point of one": outline_with([[1], [2, 2], [3, 1]]),
+    "point of three": outline_with([[1, 1, 1], [2, 2, 2], [3, 1, 1]]),
+    "point of text": outline_with([["1", "1"], [2, 2], [3, 1]]),
+    "point null": outline_with([None, [2, 2], [3, 1]]),
+    "NaN": outline_with([[float("nan"), 1], [2, 2], [3, 1]]),
+    "infinite": outline_with([[1, 1], [float("inf"), 2], [3, 1]]),
+    "minus infinite": outline_with([[1, 1], [2, float("-inf")], [3, 1]]),
+    "1e300": outline_with([[1, 1], [1e300, 2], [3, 1]]),
+    "far away": outline_with([[1, 1], [10**9, 2], [3, 1]]),
+    "far below": outline_with([[1, 1], [2, -(10**9)], [3, 1]]),
+    "a million points": outline_with([[k % 8, (k * 7) % 8] for k in range(1_000_000)]),
     "run lengths instead": {ID: {TASK: GOOD}},
-    "points as objects": outline_with([{"x": 1, "y": 1}, {"x": 2, "y": 2}]), "beyond any integer": outline_with([[10**400, 1], [2, 2]]),
+    "points as objects": outline_with([{"x": 1, "y": 1}, {"x": 2, "y": 2}]),
+    "beyond any integer": outline_with([[10**400, 1], [2, 2]]),
 }
 
 
 # ---- films
 
+
 def film_bytes(kind, size=(48, 40), mode="L", **how):
     "A small film in a format."
-    x = (np.arange(size[0]*size[1]).reshape(size) % 251).astype(np.uint8)
+    x = (np.arange(size[0] * size[1]).reshape(size) % 251).astype(np.uint8)
     out = io.BytesIO()
     Image.fromarray(x).convert(mode).save(out, kind, **how)
     return out.getvalue()
@@ -146,24 +210,56 @@ def film_bytes(kind, size=(48, 40), mode="L", **how):
 
 def png_of(width, height):
     "The head of a PNG that says it is as large as this, and a little data."
+
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0"*1000)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
 
 
 JPEG, PNG = film_bytes("JPEG"), film_bytes("PNG")
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 48\n%%EndComments\n0 0 moveto showpage\n%%EOF\n"
 BAD_FILMS = {
-    "empty.png": b"", "empty.jpg": b"", "text.jpg": b"not a film", "zeros.png": b"\0"*500, "half.jpg": JPEG[:len(JPEG)//2],
-    "half.png": PNG[:len(PNG)//2], "head.png": PNG[:8], "head.jpg": JPEG[:20], "tail_cut.png": PNG[:-30],
-    "script.eps": EPS, "renamed_script.png": EPS, "page.html": b"<html></html>", "archive.jpg": b"PK\3\4" + b"\0"*60,
-    "drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>", "document.pdf": b"%PDF-1.4\n%%EOF", "moving.gif": film_bytes("GIF"),
-    "icon.ico": film_bytes("ICO"), "fax.pcx": film_bytes("PCX"), "texture.dds": film_bytes("DDS", mode="RGB"),
-    "plain.ppm": film_bytes("PPM"), "silicon.sgi": film_bytes("SGI"), "targa.tga": film_bytes("TGA"),
-    "huge.png": png_of(100_000, 100_000), "wide.png": png_of(2_000_000_000, 1), "bomb.png": png_of(30_000, 30_000),
-    "no_width.png": png_of(0, 40), "renamed_gif.png": film_bytes("GIF"), "palm.palm": b"\0\x10"*40, "photoshop.psd": b"8BPS\0\1" + b"\0"*30,
-    "renamed.dcm": PNG, "text.dcm": b"not a film", "empty.dcm": b"", "zeros.dcm": b"\0"*300, "magic_only.dcm": b"\0"*128 + b"DICM",
+    "empty.png": b"",
+    "empty.jpg": b"",
+    "text.jpg": b"not a film",
+    "zeros.png": b"\0" * 500,
+    "half.jpg": JPEG[: len(JPEG) // 2],
+    "half.png": PNG[: len(PNG) // 2],
+    "head.png": PNG[:8],
+    "head.jpg": JPEG[:20],
+    "tail_cut.png": PNG[:-30],
+    "script.eps": EPS,
+    "renamed_script.png": EPS,
+    "page.html": b"<html></html>",
+    "archive.jpg": b"PK\3\4" + b"\0" * 60,
+    "drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "document.pdf": b"%PDF-1.4\n%%EOF",
+    "moving.gif": film_bytes("GIF"),
+    "icon.ico": film_bytes("ICO"),
+    "fax.pcx": film_bytes("PCX"),
+    "texture.dds": film_bytes("DDS", mode="RGB"),
+    "plain.ppm": film_bytes("PPM"),
+    "silicon.sgi": film_bytes("SGI"),
+    "targa.tga": film_bytes("TGA"),
+    "huge.png": png_of(100_000, 100_000),
+    "wide.png": png_of(2_000_000_000, 1),
+    "bomb.png": png_of(30_000, 30_000),
+    "no_width.png": png_of(0, 40),
+    "renamed_gif.png": film_bytes("GIF"),
+    "palm.palm": b"\0\x10" * 40,
+    "photoshop.psd": b"8BPS\0\1" + b"\0" * 30,
+    "renamed.dcm": PNG,
+    "text.dcm": b"not a film",
+    "empty.dcm": b"",
+    "zeros.dcm": b"\0" * 300,
+    "magic_only.dcm": b"\0" * 128 + b"DICM",
     "noise.dcm": bytes(np.random.default_rng(0).integers(0, 256, 4000, dtype=np.uint8)),
 }
 
@@ -172,48 +268,74 @@ def damaged(data, n, seed):
     "Films with a stretch of zeros somewhere in their first half."
     g = np.random.default_rng(seed)
     out = bytearray(data)
-    at = int(g.integers(2, len(out)//2))
-    out[at:at + n] = bytes(n)
+    at = int(g.integers(2, len(out) // 2))
+    out[at : at + n] = bytes(n)
     return bytes(out)
 
 
 def dicom_with(**changes):
     "A DICOM film of 16 bits in which something is wrong; None deletes an element."
+
     def make(folder):
         from pydicom.dataset import FileDataset, FileMetaDataset
         from pydicom.uid import ExplicitVRLittleEndian
+
         meta = FileMetaDataset()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.1"
         meta.MediaStorageSOPInstanceUID = "1.2.3"
-        path = folder/"film.dcm"
-        ds = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0"*128)
-        given = dict(Rows=48, Columns=40, BitsAllocated=16, BitsStored=12, HighBit=11, PixelRepresentation=0, SamplesPerPixel=1,
-                     PhotometricInterpretation="MONOCHROME2", PixelData=np.arange(48*40, dtype=np.uint16).tobytes())
+        path = folder / "film.dcm"
+        ds = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+        given = dict(
+            Rows=48,
+            Columns=40,
+            BitsAllocated=16,
+            BitsStored=12,
+            HighBit=11,
+            PixelRepresentation=0,
+            SamplesPerPixel=1,
+            PhotometricInterpretation="MONOCHROME2",
+            PixelData=np.arange(48 * 40, dtype=np.uint16).tobytes(),
+        )
         for name, value in (given | changes).items():
             if value is not None:
                 setattr(ds, name, value)
         ds.save_as(path, enforce_file_format=True)
         return path
+
     return make
 
 
 BAD_DICOM = {
-    "no pixels": dict(PixelData=None), "no rows": dict(Rows=None), "no columns": dict(Columns=None), "rows 0": dict(Rows=0),
-    "too few pixels": dict(PixelData=b"\0"*100), "pixels of one row": dict(PixelData=b"\0"*80), "many rows": dict(Rows=60_000, Columns=60_000),
-    "no bits": dict(BitsAllocated=None), "seven bits": dict(BitsAllocated=7), "no interpretation": dict(PhotometricInterpretation=None),
-    "no representation": dict(PixelRepresentation=None), "no samples": dict(SamplesPerPixel=None), "ten frames": dict(NumberOfFrames=10),
-    "two samples": dict(SamplesPerPixel=2), "samples 0": dict(SamplesPerPixel=0),
+    "no pixels": dict(PixelData=None),
+    "no rows": dict(Rows=None),
+    "no columns": dict(Columns=None),
+    "rows 0": dict(Rows=0),
+    "too few pixels": dict(PixelData=b"\0" * 100),
+    "pixels of one row": dict(PixelData=b"\0" * 80),
+    "many rows": dict(Rows=60_000, Columns=60_000),
+    "no bits": dict(BitsAllocated=None),
+    "seven bits": dict(BitsAllocated=7),
+    "no interpretation": dict(PhotometricInterpretation=None),
+    "no representation": dict(PixelRepresentation=None),
+    "no samples": dict(SamplesPerPixel=None),
+    "ten frames": dict(NumberOfFrames=10),
+    "two samples": dict(SamplesPerPixel=2),
+    "samples 0": dict(SamplesPerPixel=0),
 }
 
 
 # ---- pickles of maps
 
+
 class Evil:
     "What a pickle may do."
+
     def __init__(self, what, *args):
         self.what = (what, args)
-    def __reduce__(self): return self.what
+
+    def __reduce__(self):
+        return self.what
 
 
 def evil_pickles():
@@ -221,70 +343,208 @@ def evil_pickles():
     import builtins
     import os
     import subprocess
-    bad = {"os.system": Evil(os.system, "true"), "eval": Evil(eval, "1"), "exec": Evil(exec, "1"), "open": Evil(open, "/dev/null"),
-           "subprocess": Evil(subprocess.call, ["true"]), "getattr": Evil(getattr, "a", "upper"), "import": Evil(builtins.__import__, "os"),
-           "in a map": {"map": Evil(os.getcwd), "cxr_dims": (1, 1)}, "print": Evil(print, "seen"), "exit": Evil(os._exit, 3)}
+
+    bad = {
+        "os.system": Evil(os.system, "true"),
+        "eval": Evil(eval, "1"),
+        "exec": Evil(exec, "1"),
+        "open": Evil(open, "/dev/null"),
+        "subprocess": Evil(subprocess.call, ["true"]),
+        "getattr": Evil(getattr, "a", "upper"),
+        "import": Evil(builtins.__import__, "os"),
+        "in a map": {"map": Evil(os.getcwd), "cxr_dims": (1, 1)},
+        "print": Evil(print, "seen"),
+        "exit": Evil(os._exit, 3),
+    }
     made = {name: pickle.dumps(what) for name, what in bad.items()}
-    plain = {"a number": 3, "a list": [1], "no map": {"prob": 1}, "map of text": {"map": "x", "cxr_dims": (1, 1)},
-             "no size": {"map": [1.]}, "null": None, "a DataFrame": pd.DataFrame(dict(a=[1]))}
+    plain = {
+        "a number": 3,
+        "a list": [1],
+        "no map": {"prob": 1},
+        "map of text": {"map": "x", "cxr_dims": (1, 1)},
+        "no size": {"map": [1.0]},
+        "null": None,
+        "a DataFrame": pd.DataFrame(dict(a=[1])),
+    }
     made |= {name: pickle.dumps(what) for name, what in plain.items()}
-    whole = pickle.dumps({"map": [1.]*100})
+    whole = pickle.dumps({"map": [1.0] * 100})
     bomb = b"\x80\x04" + b"\x8d" + struct.pack("<Q", 2**60) + b"x."
-    return made | {"empty": b"", "text": b"not a pickle", "cut off": whole[:len(whole)//2], "picture": PNG, "a length of 2**60": bomb,
-                   "zeros": b"\0"*50}
+    return made | {
+        "empty": b"",
+        "text": b"not a pickle",
+        "cut off": whole[: len(whole) // 2],
+        "picture": PNG,
+        "a length of 2**60": bomb,
+        "zeros": b"\0" * 50,
+    }
 
 
 # ---- saliency folders
 
+
 def maps_folder(spoil):
     "A folder of maps in which something is spoilt."
+
     def make(folder):
         n = 3
-        sal = SaliencySet(np.zeros((n, 2, 4, 4), np.float16), np.zeros((n, 2), np.float32), np.zeros((n, 2), np.float32),
-                          [(8, 8)]*n, ["a", "b", "c"], ["Edema", "Atelectasis"], 8)
-        sal.save(folder/"maps")
-        spoil(folder/"maps")
-        return folder/"maps"
+        sal = SaliencySet(
+            np.zeros((n, 2, 4, 4), np.float16),
+            np.zeros((n, 2), np.float32),
+            np.zeros((n, 2), np.float32),
+            [(8, 8)] * n,
+            ["a", "b", "c"],
+            ["Edema", "Atelectasis"],
+            8,
+        )
+        sal.save(folder / "maps")
+        spoil(folder / "maps")
+        return folder / "maps"
+
     return make
 
 
-def shard_of(folder): return sorted(folder.glob("*.safetensors"))[0]
+def shard_of(folder):
+    return sorted(folder.glob("*.safetensors"))[0]
 
 
 def rewritten(change):
     "A spoiler that changes the index."
+
     def spoil(folder):
-        index = json.loads((folder/"index.json").read_text())
+        index = json.loads((folder / "index.json").read_text())
         change(index)
-        (folder/"index.json").write_text(json.dumps(index))
+        (folder / "index.json").write_text(json.dumps(index))
+
     return spoil
 
 
 def bytes_changed(f):
     "A spoiler that changes the bytes of the first shard."
+
     def spoil(folder):
         path = shard_of(folder)
         path.write_bytes(f(path.read_bytes()))
+
     return spoil
 
 
 BAD_MAPS = {
-    "no index": lambda d: (d/"index.json").unlink(), "no shard": lambda d: shard_of(d).unlink(),
-    "index empty": lambda d: (d/"index.json").write_text(""), "index a list": lambda d: (d/"index.json").write_text("[]"),
-    "shard empty": bytes_changed(lambda b: b""), "shard cut": bytes_changed(lambda b: b[:-10]), "shard of text": bytes_changed(lambda b: b"maps"),
-    "head beyond the file": bytes_changed(lambda b: struct.pack("<Q", 2**60) + b[8:]), "shard longer": bytes_changed(lambda b: b + b"\0"*9),
-    "no tasks": rewritten(lambda i: i.pop("tasks")), "fewer tasks": rewritten(lambda i: i.update(tasks=["Edema"])),
-    "no side": rewritten(lambda i: i.pop("side")), "tasks a number": rewritten(lambda i: i.update(tasks=3)),
+    "no index": lambda d: (d / "index.json").unlink(),
+    "no shard": lambda d: shard_of(d).unlink(),
+    "index empty": lambda d: (d / "index.json").write_text(""),
+    "index a list": lambda d: (d / "index.json").write_text("[]"),
+    "shard empty": bytes_changed(lambda b: b""),
+    "shard cut": bytes_changed(lambda b: b[:-10]),
+    "shard of text": bytes_changed(lambda b: b"maps"),
+    "head beyond the file": bytes_changed(lambda b: struct.pack("<Q", 2**60) + b[8:]),
+    "shard longer": bytes_changed(lambda b: b + b"\0" * 9),
+    "no tasks": rewritten(lambda i: i.pop("tasks")),
+    "fewer tasks": rewritten(lambda i: i.update(tasks=["Edema"])),
+    "no side": rewritten(lambda i: i.pop("side")),
+    "tasks a number": rewritten(lambda i: i.update(tasks=3)),
+}
+
+
+# ---- options of a run, and the file that keeps them
+
+WRONG_KIND = {
+    int: ["12", 1.5, None, True, [3], float("nan")],
+    float: ["a", None, True, [0.1], float("nan"), float("inf")],
+    bool: [1, "yes", None],
+    str: [3, None, ["a"]],
+    tuple: [3, None, [None], {"a": 1}],
+}
+ODD_OPTIONS = [
+    dict(sides=96),
+    dict(Side=96),
+    dict(films=(1, 2)),
+    dict(films=(1, 2, 3, 4)),
+    dict(films=(-1, 2, 3)),
+    dict(methods=()),
+    dict(methods=("fulll",)),
+    dict(methods=("full+vote",)),
+    dict(methods=("ours+vote", "full")),
+    dict(views="side"),
+    dict(tune_on="test"),
+    dict(uncertain="U-Maybe"),
+    dict(blank="positive"),
+    dict(threshold="0.5"),
+    dict(segmenter_decoder="unet"),
+    dict(segmenter_weights="mine"),
+    dict(classifier_schedule="cosine"),
+    dict(irnet_trunk="vgg"),
+    dict(segmenter_checkpoint="first"),
+    dict(classifier_observations="none"),
+]
+
+
+def bad_options():
+    "One option each."
+    yield from ODD_OPTIONS
+    for name, option in options().items():
+        for value in WRONG_KIND[type(option.default)]:
+            if not (name == "data" and value is None):
+                yield {name: value}
+        if option.least is not None:
+            too_small = option.least - 1
+            yield {name: (too_small,) * 3 if isinstance(option.default, tuple) else type(option.default)(too_small)}
+
+
+def config_with(change):
+    "The config.json of a run folder, with something changed."
+
+    def make(folder):
+        kept = dict(format=FORMAT, choices=asdict(make_choices()))
+        kept = change(kept) or kept
+        (folder / "config.json").write_text(json.dumps(kept))
+        return folder
+
+    return make
+
+
+BAD_CONFIGS = {
+    "a list": lambda c: [1],
+    "text": lambda c: "run",
+    "no choices": lambda c: c.pop("choices") and None,
+    "choices a list": lambda c: c.update(choices=[]),
+    "choices null": lambda c: c.update(choices=None),
+    "a group missing": lambda c: c["choices"].pop("masks") and None,
+    "a group a number": lambda c: c["choices"].update(masks=3),
+    "an option missing": lambda c: c["choices"]["study"].pop("side") and None,
+    "an option more": lambda c: c["choices"]["study"].update(colour="grey"),
+    "a group more": lambda c: c["choices"].update(colours={}),
+    "format of the future": lambda c: c.update(format=99),
+    "format text": lambda c: c.update(format="three"),
+    "format missing": lambda c: c.pop("format") and None,
+    "side text": lambda c: c["choices"]["study"].update(side="<script>"),
+    "side negative": lambda c: c["choices"]["study"].update(side=-96),
+    "method unknown": lambda c: c["choices"]["run"].update(methods=["<b>full</b>"]),
+    "films of two": lambda c: c["choices"]["study"].update(films=[1, 2]),
+    "rate infinite": lambda c: c["choices"]["segmenter"].update(lr=float("inf")),
 }
 
 
 def cases():
     "Every case."
+    for changes in bad_options():
+        name, value = next(iter(changes.items()))
+        says = "method" if name == "methods" else name if name in options() else "option"
+        yield Case("options", f"{name}={value!r}", lambda d: d, lambda p, c=changes: make_choices(**c), says)
+    for name, change in BAD_CONFIGS.items():
+        yield Case("run folders", name, config_with(change), Run, "config.json")
+    for name, text in BROKEN_JSON.items():
+        yield Case(
+            "run folders",
+            f"config {name}",
+            lambda d, t=text: text_file("config.json", t)(d).parent,
+            Run,
+            "config.json",
+        )
     for name, text in BROKEN_JSON.items():
         yield Case("JSON", name, json_file(text), read_json)
         yield Case("masks", f"JSON {name}", json_file(text), MaskSet.read)
     yield Case("JSON", "a folder", lambda d: d, read_json)
-    yield Case("JSON", "not there", lambda d: d/"none.json", read_json)
+    yield Case("JSON", "not there", lambda d: d / "none.json", read_json)
     for name, content in BAD_MASKS.items():
         yield Case("masks", name, json_file(content), MaskSet.read)
     for name, content in BAD_OUTLINES.items():
@@ -292,10 +552,19 @@ def cases():
     for name, data in BAD_FILMS.items():
         yield Case("films", name, text_file(name, data), read_film)
         yield Case("films", f"{name}, in a square", text_file(name, data), lambda p: read_film(p, 32))
-    for name in ("huge.png", "wide.png", "script.eps", "text.jpg", "empty.png", "text.dcm", "empty.dcm", "moving.gif"):
+    for name in (
+        "huge.png",
+        "wide.png",
+        "script.eps",
+        "text.jpg",
+        "empty.png",
+        "text.dcm",
+        "empty.dcm",
+        "moving.gif",
+    ):
         yield Case("films", f"{name}, its size", text_file(name, BAD_FILMS[name]), film_size)
     yield Case("films", "a folder", lambda d: d, read_film)
-    yield Case("films", "not there", lambda d: d/"none.png", read_film)
+    yield Case("films", "not there", lambda d: d / "none.png", read_film)
     for k in range(20):
         yield Case("films", f"PNG with zeros, {k}", text_file("film.png", damaged(PNG, 40, k)), read_film)
     for name, changes in BAD_DICOM.items():
