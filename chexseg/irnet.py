@@ -25,7 +25,7 @@ from .data import Part
 from .maps import SaliencySet, pack_maps
 from .hardware import best_device
 from .training import (Films, NoValidation, all_processes, film_learner, load_checkpoint, process_share,
-                              save_checkpoint)
+                              rebuilding, save_checkpoint)
 from fastai.callback.schedule import Learner, ParamScheduler
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
@@ -395,8 +395,9 @@ def load_irnet(path # the path given to `save_irnet`
     state, config = load_checkpoint(path)
     if config.get("kind") != "irnet":
         raise ChexsegError(f"{path} does not hold an IRNet: name one that `save_irnet` wrote.")
-    net = EdgeNet(build_classifier(config["arch"], config["n_out"]), config)
-    net.load_state_dict(state)
+    with rebuilding(path):
+        net = EdgeNet(build_classifier(config["arch"], config["n_out"]), config)
+        net.load_state_dict(state)
     return net.to(best_device()).eval()
 
 # %% ../nbs/25_irnet.ipynb #0092

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Films', 'process_share', 'film_loaders', 'random_affine', 'augment', 'Augment', 'Epoch', 'unwrapped', 'KeepBest',
            'kept_epochs', 'TrainingBar', 'FiniteLoss', 'NoValidation', 'half_forward', 'FilmLearner', 'ScaledLoss',
-           'film_learner', 'best_models', 'save_checkpoint', 'Checkpoint', 'load_checkpoint', 'fingerprint',
-           'all_processes', 'share_epochs', 'fit_learner']
+           'film_learner', 'best_models', 'save_checkpoint', 'Checkpoint', 'load_checkpoint', 'rebuilding',
+           'fingerprint', 'all_processes', 'share_epochs', 'fit_learner']
 
 # %% ../nbs/19_training.ipynb #0002
 import copy
@@ -331,6 +331,12 @@ def _beside(path, suffix)->Path: # one of the two files of a checkpoint, which i
     return path.with_name(stem + suffix)
 
 # %% ../nbs/19_training.ipynb #0096
+def _sha256(path)->str: # 64 hexadecimal digits
+    "A digest of a file's bytes."
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+# %% ../nbs/19_training.ipynb #0097
 def save_checkpoint(
     path, # where, without suffix: writes `path.safetensors` and `path.json`
     model:nn.Module, # whose weights to save
@@ -340,27 +346,47 @@ def save_checkpoint(
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with atomic_path(_beside(path, ".safetensors")) as p:
         save_file(state, p)
-    write_json(_beside(path, ".json"), dict(model.config if config is None else config))
+        digest = _sha256(p)
+    write_json(_beside(path, ".json"), dict(model.config if config is None else config, sha256=digest))
     return _beside(path, ".json")
 
-# %% ../nbs/19_training.ipynb #0098
+# %% ../nbs/19_training.ipynb #0099
 class Checkpoint(NamedTuple):
     "What a checkpoint holds."
     state: dict # weights by name
     config: dict # what rebuilds the network
 
-# %% ../nbs/19_training.ipynb #0099
+# %% ../nbs/19_training.ipynb #0100
 def load_checkpoint(path, # the path given to `save_checkpoint`, with or without suffix
 )->Checkpoint: # weights and config
-    "Read weights and config back."
-    weights = _beside(path, ".safetensors")
-    config = read_json(_beside(path, ".json"))
+    "Read weights and config back; refuse a file that changed since it was written."
+    weights, about = _beside(path, ".safetensors"), _beside(path, ".json")
+    config = read_json(about)
+    if not isinstance(config, dict):
+        raise ChexsegError(f"{about} does not describe a network: name a file that `save_checkpoint` wrote.")
+    digest = config.pop("sha256", None)
     try:
-        return Checkpoint(load_file(weights), config)
+        state = load_file(weights)
     except Exception as e:
         raise ChexsegError(f"{weights} is not a whole safetensors file ({e}): train again or copy it again.") from None
+    if digest and digest != _sha256(weights):
+        raise ChexsegError(f"{weights} is not the file that {about.name} was written for: copy both again, or train again.")
+    return Checkpoint(state, config)
 
-# %% ../nbs/19_training.ipynb #0104
+# %% ../nbs/19_training.ipynb #0107
+@contextmanager
+def rebuilding(path # of a checkpoint, for the message
+): # a context
+    "Say in one sentence that the weights and the config of a checkpoint do not belong together."
+    try:
+        yield
+    except ChexsegError as e:
+        raise ChexsegError(f"{path}: {e}") from None
+    except Exception as e:
+        why = (str(e) or type(e).__name__).splitlines()[0]
+        raise ChexsegError(f"{path}: config and weights do not belong together ({why}): copy both again.") from None
+
+# %% ../nbs/19_training.ipynb #0110
 def fingerprint(model:nn.Module, # any network
 )->str: # 16 hexadecimal digits
     "A digest of a model's weights."
@@ -370,7 +396,7 @@ def fingerprint(model:nn.Module, # any network
         total.update(value.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()[:16]
 
-# %% ../nbs/19_training.ipynb #0109
+# %% ../nbs/19_training.ipynb #0115
 def _distributed(): # fastai's module, which gives a learner its `distrib_ctx`
     "fastai's part for several processes, or say how to get what it needs."
     try:
@@ -379,7 +405,7 @@ def _distributed(): # fastai's module, which gives a learner its `distrib_ctx`
     except ImportError:
         raise ChexsegError("Several processes need accelerate: pip install 'chexseg[distributed]'.") from None
 
-# %% ../nbs/19_training.ipynb #0112
+# %% ../nbs/19_training.ipynb #0118
 def _shared_loader(loader, device): # fastai's loader, the same in every process; the device of this one
     "Share the batches of a loader among all processes."
     class SharedDL(_distributed().DistributedDL):
@@ -389,7 +415,7 @@ def _shared_loader(loader, device): # fastai's loader, the same in every process
             return box[0]
     return SharedDL(loader, device=device)
 
-# %% ../nbs/19_training.ipynb #0114
+# %% ../nbs/19_training.ipynb #0120
 @contextmanager
 def all_processes(learn:Learner # about to be trained
 ): # the same
@@ -407,7 +433,7 @@ def all_processes(learn:Learner # about to be trained
     finally:
         learn.dls.loaders = whole
 
-# %% ../nbs/19_training.ipynb #0118
+# %% ../nbs/19_training.ipynb #0124
 class _Shares(DataLoader):
     "Each pass takes the next `n` films of an order; a new order is drawn when fewer are left."
     left = ()
@@ -417,7 +443,7 @@ class _Shares(DataLoader):
         now, self.left = self.left[:self.n], self.left[self.n:]
         return now
 
-# %% ../nbs/19_training.ipynb #0120
+# %% ../nbs/19_training.ipynb #0126
 def share_epochs(
     dls:DataLoaders, # its training batches are changed in place
     checks:int, # how often to look at the validation films in an epoch
@@ -430,7 +456,7 @@ def share_epochs(
         dls.loaders[0] = loader.new(cls=_Shares, n=each*bs)
     return batches//each
 
-# %% ../nbs/19_training.ipynb #0123
+# %% ../nbs/19_training.ipynb #0129
 def fit_learner(
     learn:Learner, # not trained yet
     epochs:int, # how many

@@ -17,11 +17,14 @@ from PIL import Image
 
 from chexseg.choices import make_choices, options
 from chexseg.core import read_json
+from chexseg.data import open_study
 from chexseg.films import film_size, read_film
+from chexseg.inference import load_segmenter, save_segmenter
 from chexseg.maps import SaliencySet, read_map_pickle
 from chexseg.masks import MaskSet, encode
 from chexseg.outlines import annotations_to_masks, read_annotations
 from chexseg.runs import FORMAT, Run
+from chexseg.segmentation import build_segmenter
 
 ID = "patient00001_study1_view1_frontal"
 TASK = "Edema"
@@ -524,8 +527,132 @@ BAD_CONFIGS = {
 }
 
 
+# ---- label files
+
+HEAD = "Path,Edema,Atelectasis\n"
+ROWS = "".join(f"train/patient0000{k}/study1/view1_frontal.jpg,{k % 2},{(k + 1) % 2}\n" for k in range(1, 5))
+
+
+def labels_file(text, films=4):
+    "A data folder with a label file and its films."
+
+    def make(folder):
+        for k in range(1, films + 1):
+            path = folder / f"train/patient0000{k}/study1/view1_frontal.jpg"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(JPEG)
+        (folder / "train.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+        return folder
+
+    return make
+
+
+def with_row(row):
+    return HEAD + ROWS + row + "\n"
+
+
+FILM = "train/patient00001/study1/view1_frontal.jpg"
+BAD_LABELS = {
+    "empty": "",
+    "a newline": "\n",
+    "only a head": HEAD,
+    "no Path": "File,Edema\na.jpg,1\n",
+    "no labels": "Path\n" + FILM + "\n",
+    "other columns only": "Path,Name,Age\n" + FILM + ",A,50\n",
+    "zeros": b"\0" * 200,
+    "a picture": PNG,
+    "utf-16": (HEAD + ROWS).encode("utf-16"),
+    "latin-1": HEAD.encode() + b"train/caf\xe9.jpg,1,0\n",
+    "excel": b"PK\3\4" + b"\0" * 80,
+    "an open quote": HEAD + '"' + ROWS,
+    "more fields than columns": HEAD + ROWS + FILM + ",1,0,1,0,1\n",
+    "tabs": (HEAD + ROWS).replace(",", "\t"),
+    "semicolons": (HEAD + ROWS).replace(",", ";"),
+    "label 2": with_row(FILM.replace("1/study1", "9/study1") + ",2,0"),
+    "label yes": HEAD + FILM + ",yes,no\n",
+    "label .5": HEAD + FILM + ",0.5,0\n",
+    "label infinite": HEAD + FILM + ",inf,0\n",
+    "label 1e400": HEAD + FILM + ",1e400,0\n",
+    "label -2": HEAD + FILM + ",-2,0\n",
+    "label a formula": HEAD + FILM + ",=1+1,0\n",
+    "a film twice": with_row(FILM + ",1,0"),
+    "a film not there": with_row("train/patient00009/study1/view1_frontal.jpg,1,0"),
+    "an empty path": with_row(",1,0"),
+    "a number as path": HEAD + "17,1,0\n",
+    "a folder as path": HEAD + "train/patient00001,1,0\n",
+    "a path elsewhere": HEAD + "../../../../../../etc/passwd,1,0\n",
+    "html": "<html><body>404</body></html>",
+    "json": '{"Path": 1}',
+    "columns twice": "Path,Edema,Edema\n" + FILM + ",1,0\n",
+}
+
+
+# ---- checkpoints
+
+
+def checkpoint_with(spoil):
+    "A saved segmenter in which something is spoilt."
+
+    def make(folder):
+        save_segmenter(folder / "net", build_segmenter("small", ["Edema"], 64))
+        spoil(folder / "net.json", folder / "net.safetensors")
+        return folder / "net"
+
+    return make
+
+
+def in_config(change):
+    "A spoiler that changes the config."
+
+    def spoil(about, weights):
+        config = json.loads(about.read_text())
+        config = change(config) or config
+        about.write_text(json.dumps(config))
+
+    return spoil
+
+
+BAD_CHECKPOINTS = {
+    "no config": lambda a, w: a.unlink(),
+    "no weights": lambda a, w: w.unlink(),
+    "config empty": lambda a, w: a.write_text(""),
+    "weights empty": lambda a, w: w.write_bytes(b""),
+    "weights cut": lambda a, w: w.write_bytes(w.read_bytes()[:-100]),
+    "weights of text": lambda a, w: w.write_text("weights"),
+    "weights a pickle": lambda a, w: w.write_bytes(pickle.dumps({"a": 1})),
+    "head beyond the file": lambda a, w: w.write_bytes(struct.pack("<Q", 2**60) + w.read_bytes()[8:]),
+    "config a list": in_config(lambda c: [c]),
+    "config a number": in_config(lambda c: 3),
+    "config null": lambda a, w: a.write_text("null"),
+    "no kind": in_config(lambda c: c.pop("kind") and None),
+    "another kind": in_config(lambda c: c.update(kind="irnet")),
+    "no tasks": in_config(lambda c: c.pop("tasks") and None),
+    "tasks a number": in_config(lambda c: c.update(tasks=1)),
+    "two tasks": in_config(lambda c: c.update(tasks=["Edema", "Atelectasis"])),
+    "no side": in_config(lambda c: c.pop("side") and None),
+    "side text": in_config(lambda c: c.update(side="64")),
+    "side enormous": in_config(lambda c: c.update(side=10**9)),
+    "encoder unknown": in_config(lambda c: c.update(encoder="vgg99")),
+    "encoder another": in_config(lambda c: c.update(encoder="resnet18")),
+    "encoder code": in_config(lambda c: c.update(encoder="__import__('os')")),
+    "decoder unknown": in_config(lambda c: c.update(decoder="unet")),
+    "decoder null": in_config(lambda c: c.update(decoder=None)),
+    "thresholds a list": in_config(lambda c: c.update(thresholds=[0.5])),
+    "no thresholds": in_config(lambda c: c.pop("thresholds") and None),
+    "threshold text": in_config(lambda c: c["thresholds"].update(Edema="x")),
+    "no cutoffs": in_config(lambda c: c.pop("cutoffs") and None),
+    "cutoff null": in_config(lambda c: c["cutoffs"].update(Edema=None)),
+    "voter a number": in_config(lambda c: c.update(voter=3)),
+    "voter empty": in_config(lambda c: c.update(voter={"arch": "small"})),
+}
+
+
 def cases():
     "Every case."
+    for name, text in BAD_LABELS.items():
+        yield Case("labels", name, labels_file(text), lambda p: open_study(p).part().labels, "train.csv")
+    for name, spoil in BAD_CHECKPOINTS.items():
+        yield Case("checkpoints", name, checkpoint_with(spoil), load_segmenter)
     for changes in bad_options():
         name, value = next(iter(changes.items()))
         says = "method" if name == "methods" else name if name in options() else "option"
