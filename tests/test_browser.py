@@ -1,0 +1,299 @@
+"""The explorers in a real JupyterLab, seen by a headless Chromium: sliders, keys and outlines drawn with the mouse.
+
+Skipped where there is no browser. To have them run: `apt-get install chromium` and `pip install playwright` (not among
+the requirements of developers, because it takes 165 MB); CHEXSEG_CHROMIUM names another browser.
+CHEXSEG_SCREENSHOTS names a folder that keeps what was seen."""
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need `pip install playwright`")
+pytest.importorskip("anywidget", reason="the browser tests need `pip install 'chexseg[lab]'`")
+CHROMIUM = os.environ.get("CHEXSEG_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="the browser tests need Chromium: apt-get install chromium")
+LAB = Path(sys.executable).with_name("jupyter-lab")
+SCREENSHOTS = os.environ.get("CHEXSEG_SCREENSHOTS")
+WAIT = 25_000 # milliseconds that anything may take
+
+CODE = {
+    "saliency": """
+from chexseg.explore import explore_saliency
+from chexseg.runs import story
+explorer = explore_saliency(story(), task="Pleural Effusion")
+explorer
+""",
+    "cases": """
+from chexseg.cases import explore_cases
+from chexseg.runs import story
+explore_cases(story())
+""",
+    "editor": """
+from chexseg.editor import edit_outlines
+from chexseg.runs import story
+editor = edit_outlines(story().part("test"), "mine.json", sources=story().predictions())
+editor
+""",
+}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(is_so, seconds=WAIT/1000):
+    "What `is_so` gives, as soon as that is something."
+    end = time.time() + seconds
+    while not (found := is_so()):
+        assert time.time() < end, "waited too long"
+        time.sleep(.1)
+    return found
+
+
+def answers(address):
+    try:
+        return urllib.request.urlopen(address, timeout=5).status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    "A JupyterLab over a folder of notebooks; its address and the folder."
+    folder = tmp_path_factory.mktemp("lab")
+    for name, code in CODE.items():
+        cells = [nbformat.v4.new_code_cell(code.strip())]
+        kernel = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder/f"{name}.ipynb")
+    port = free_port()
+    settings = {f"JUPYTER_{kind}_DIR": str(folder/f".{kind.lower()}") for kind in ("CONFIG", "DATA", "RUNTIME")}
+    options = [f"--port={port}", "--no-browser", "--allow-root", "--IdentityProvider.token=",
+               "--ServerApp.ip=127.0.0.1", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with open(folder/"lab.log", "w") as log:
+        process = subprocess.Popen([LAB, *options, str(folder)], stdout=log, stderr=log, env=os.environ | settings)
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/api"))
+        yield f"http://127.0.0.1:{port}", folder
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as p:
+        chromium = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(lab, browser):
+    "A function that opens a notebook, runs it, and gives the page; pages may load nothing from elsewhere."
+    address, _ = lab
+    context = browser.new_context(viewport=dict(width=1500, height=1150))
+    elsewhere = []
+
+    def open_notebook(name):
+        page = context.new_page()
+        page.on("request", lambda r: elsewhere.append(r.url) if foreign(r.url, address) else None)
+        page.goto(f"{address}/lab/tree/{name}.ipynb?reset", wait_until="domcontentloaded")
+        page.locator(".jp-Notebook").wait_for(timeout=WAIT)
+        page.get_by_text("| Idle").first.wait_for(timeout=WAIT)
+        run_cell(page)
+        return page
+
+    yield open_notebook
+    for page in context.pages:
+        keep(page, "last")
+    context.close()
+    assert elsewhere == []
+
+
+def foreign(url, address):
+    return not url.startswith((address, address.replace("http", "ws"), "data:", "blob:", "about:"))
+
+
+def run_cell(page):
+    "Run the notebook's cell, and wait for its output."
+    prompt = page.locator(".jp-Cell .jp-InputPrompt").first
+    before = prompt.inner_text()
+    page.locator(".jp-Cell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
+    wait_until(lambda: re.search(r"\d", now := prompt.inner_text()) and now != before)
+
+
+def pixels(locator):
+    "What is seen of an element."
+    return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"), np.int16)
+
+
+def keep(page, name, locator=None):
+    "Keep a screenshot for the book, when somebody asks for it."
+    if SCREENSHOTS:
+        (locator or page).screenshot(path=Path(SCREENSHOTS)/f"{name}.png")
+
+
+def set_slider(page, name, share):
+    "Drag the handle of the slider with this name."
+    slider = page.locator(".widget-slider", has=page.get_by_text(name, exact=True)).locator(".noUi-target").first
+    box = slider.bounding_box()
+    handle = slider.locator(".noUi-handle").bounding_box()
+    page.mouse.move(handle["x"] + handle["width"]/2, handle["y"] + handle["height"]/2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + share*box["width"], box["y"] + box["height"]/2, steps=8)
+    page.mouse.up()
+
+
+# Explorers -----------------------------------------------------------------------------------------------------------
+
+def test_the_mask_follows_the_threshold(opened):
+    page = opened("saliency")
+    image = page.locator(".widget-image").first
+    image.wait_for(timeout=WAIT)
+    before = pixels(image)
+    assert before.std() > 20, "the film is black"
+    said = page.locator(".widget-html-content").first.inner_text()
+    set_slider(page, "threshold", .8)
+    wait_until(lambda: (pixels(image) != before).any())
+    wait_until(lambda: page.locator(".widget-html-content").first.inner_text() != said)
+    assert "probability" in said
+    set_slider(page, "threshold", .45)
+    page.wait_for_timeout(500)
+    keep(page, "explore_saliency", page.locator(".jp-OutputArea-output").last)
+
+
+def test_the_line_moves_between_two_outlines(opened):
+    page = opened("cases")
+    image = page.locator(".widget-image").nth(1)
+    image.wait_for(timeout=WAIT)
+    before = pixels(image)
+    set_slider(page, "line", .2)
+    wait_until(lambda: (pixels(image) != before).any())
+    set_slider(page, "line", .5)
+    page.wait_for_timeout(500)
+    keep(page, "explore_cases", page.locator(".jp-OutputArea-output").last)
+
+
+# The outline editor --------------------------------------------------------------------------------------------------
+
+def outlines(folder, task):
+    "What the file holds of a task on each film."
+    path = folder/"mine.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return {i: entry.get(task, []) for i, entry in kept.items()}
+
+
+class Canvas:
+    "The editor's canvas, in pixels of the film."
+    def __init__(self, page, side=512):
+        self.page = page
+        self.node = page.locator("canvas.film")
+        self.node.wait_for(timeout=WAIT)
+        self.node.scroll_into_view_if_needed()
+        page.wait_for_function("document.querySelector('.chexseg-editor .tasks').children.length > 0", timeout=WAIT)
+        self.box = self.node.bounding_box()
+        self.scale = self.box["width"]/side
+
+    def at(self, x, y): return self.box["x"] + (x + .5)*self.scale, self.box["y"] + (y + .5)*self.scale
+
+    def drag(self, *points, button="left"):
+        self.page.mouse.move(*self.at(*points[0]))
+        self.page.mouse.down(button=button)
+        for p in points[1:]:
+            self.page.mouse.move(*self.at(*p), steps=6)
+        self.page.mouse.up(button=button)
+
+    def click(self, x, y, button="left"): self.page.mouse.click(*self.at(x, y), button=button)
+
+    def choose(self, task): self.page.locator(".chexseg-editor .tasks button", has_text=re.compile(f"^{task}")).click()
+
+
+def near(outline, points, by=3):
+    "Whether an outline is these points, in this order."
+    return len(outline) == len(points) and np.abs(np.subtract(outline, points)).max() <= by
+
+
+def test_an_outline_is_drawn_corrected_and_found_in_the_file(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    first = page.locator(".chexseg-editor .bar b").inner_text()
+
+    canvas.choose("Edema")
+    square = [[100, 150], [200, 150], [200, 250], [100, 250]]
+    for p in square: # point by point
+        canvas.click(*p)
+    page.keyboard.press("Enter")
+    (film, [drawn]), = wait_until(lambda: [(i, o) for i, o in outlines(folder, "Edema").items() if o])
+    assert near(drawn, square), drawn
+    assert pixels(canvas.node).std() > 20, "the film is black"
+
+    canvas.drag([200, 250], [230, 290]) # a point is moved
+    square[2] = [230, 290]
+    wait_until(lambda: near(outlines(folder, "Edema")[film][0], square))
+    canvas.drag([150, 150], [150, 110]) # a point is added to a line
+    added = [square[0], [150, 110], *square[1:]]
+    wait_until(lambda: near(outlines(folder, "Edema")[film][0], added))
+    canvas.click(150, 110, button="right") # and deleted
+    wait_until(lambda: near(outlines(folder, "Edema")[film][0], square))
+
+    canvas.drag([300, 300], [400, 300], [400, 380], [300, 380], [302, 304]) # freehand
+    wait_until(lambda: len(outlines(folder, "Edema")[film]) == 2)
+    assert 4 <= len(outlines(folder, "Edema")[film][1]) <= 12
+    page.keyboard.press("Control+z")
+    wait_until(lambda: len(outlines(folder, "Edema")[film]) == 1)
+    page.keyboard.press("Control+y")
+    wait_until(lambda: len(outlines(folder, "Edema")[film]) == 2)
+
+    canvas.choose("Pleural Effusion")
+    page.locator(".chexseg-editor select").select_option("ours")
+    page.get_by_role("button", name="This finding").click()
+    wait_until(lambda: outlines(folder, "Pleural Effusion")[film])
+
+    page.keyboard.press("Escape")
+    canvas.node.focus()
+    page.keyboard.press("ArrowRight") # the next film, on which nobody has drawn
+    wait_until(lambda: page.locator(".chexseg-editor .bar b").inner_text() != first)
+    assert set(outlines(folder, "Edema")) == {film}
+    page.get_by_role("button", name="Nothing to outline").click()
+    wait_until(lambda: len(outlines(folder, "Edema")) == 2)
+    second = page.locator(".chexseg-editor .bar b").inner_text()
+
+    run_cell(page) # once more: the work is taken up where it was left
+    assert Canvas(page) and page.locator(".chexseg-editor .bar b").inner_text() == second
+
+
+def test_keys_belong_to_the_editor(opened):
+    "In JupyterLab's command mode `d d` deletes a cell and `x` cuts it."
+    page = opened("editor")
+    canvas = Canvas(page)
+    cells = page.locator(".jp-Cell").count()
+    canvas.click(40, 40)
+    page.keyboard.press("Escape")
+    for key in "ddxbm":
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert page.locator(".jp-Cell").count() == cells
+    page.get_by_role("button", name="◀").click()
+    page.keyboard.press("x") # also after a button
+    assert page.locator(".jp-Cell").count() == cells
+    page.locator(".chexseg-editor select").select_option("ours")
+    page.get_by_role("button", name="All", exact=True).click()
+    canvas.choose("Edema")
+    page.wait_for_timeout(1500)
+    keep(page, "explore_editor", page.locator(".chexseg-editor"))

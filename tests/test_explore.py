@@ -1,0 +1,263 @@
+"""The explorers and the outline editor without a browser: what their widgets show, and what their files hold."""
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("ipywidgets")
+from chexseg.cases import disagreement, explore_cases
+from chexseg.core import ChexsegError
+from chexseg.editor import Outlining, edit_outlines, films_to_outline
+from chexseg.evaluation import iou_table
+from chexseg.explore import explore_saliency
+from chexseg.masks import iou
+from chexseg.outlines import annotations_to_masks, contours, read_annotations
+from chexseg.pseudomasks import min_max
+from chexseg.runs import story
+
+TRIANGLE = [[100., 300.], [200., 300.], [150., 400.]]
+
+
+@pytest.fixture(scope="module")
+def run(): return story()
+
+
+@pytest.fixture(scope="module")
+def part(run): return run.part("test")
+
+
+def seen(explorer, name="picture"):
+    "The picture that an explorer shows."
+    return np.asarray(Image.open(io.BytesIO(explorer.outputs[name].value)), np.int16)
+
+
+def cyan(picture):
+    "The pixels of the saliency explorer's mask line."
+    return (picture[..., 0] < 60) & (picture[..., 1] > 170) & (picture[..., 2] > 190)
+
+
+# Saliency ------------------------------------------------------------------------------------------------------------
+
+def test_the_picture_follows_the_threshold_without_a_network(run, monkeypatch):
+    explorer = explore_saliency(run, task="Pleural Effusion")
+    monkeypatch.setattr("chexseg.maps.SaliencySet.upsample", lambda *a, **kw: pytest.fail("a map was enlarged"))
+    monkeypatch.setattr("chexseg.data.Part.film", lambda *a, **kw: pytest.fail("a film was read"))
+    shown = set()
+    for threshold in np.linspace(.1, .9, 9):
+        explorer["threshold"].value = threshold
+        shown.add((explorer.outputs["picture"].value, explorer.outputs["text"].value))
+    assert len(shown) == 9
+    assert max(len(picture) for picture, _ in shown) < 120_000, "too much for a slow line"
+
+
+def test_no_torch_is_loaded_by_it():
+    code = """
+import sys
+from chexseg.explore import explore_saliency
+from chexseg.runs import story
+explorer = explore_saliency(story())
+explorer["threshold"].value = .7
+print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_the_line_is_where_the_mask_ends(run, part):
+    explorer = explore_saliency(run, task="Pleural Effusion", threshold=.6)
+    explorer["warm"].value = False
+    line = cyan(seen(explorer))
+    mask = min_max(run.maps("test").upsample(part.ids[0], tasks=["Pleural Effusion"])[0]) > .6
+    assert line.sum() > 100
+    assert mask[line].mean() > .9 # the line is the inner border
+
+
+def test_scores_are_those_of_the_whole_film(run, part):
+    explorer = explore_saliency(run, task="Edema", threshold=.5)
+    mask = min_max(run.maps("test").upsample(part.ids[0], tasks=["Edema"])[0]) > np.float32(.5)
+    for masks in (part.masks, run.masks("readers")):
+        truth = masks.get(part.ids[0], mask.shape, ["Edema"])[0]
+        assert f"{iou(mask, truth):.2f}" in explorer.outputs["text"].value
+
+
+@pytest.mark.parametrize("role", ["weak", "valid", "test"])
+def test_all_films_and_tasks_can_be_chosen(run, role):
+    explorer = explore_saliency(run, role)
+    for film in [value for _, value in explorer["film"].options][:2]:
+        for task in run.tasks:
+            explorer.choose(film=film, task=task)
+            assert seen(explorer).std() > 10
+
+
+def test_texts_of_a_study_cannot_write_html(run):
+    explorer = explore_saliency(run)
+    view_text = explorer.draw.__globals__["saliency_text"]
+    case = explorer.draw.__closure__[0].cell_contents.case(run.part("test").ids[0], "Edema")
+    text = view_text(case, .5, dict(expert="<script>x</script>", readers="b"))
+    assert "<script>" not in text
+
+
+# Cases ---------------------------------------------------------------------------------------------------------------
+
+def test_filters_change_the_films(run):
+    explorer = explore_cases(run)
+    films = len(explorer["film"].options)
+    before = seen(explorer)
+    explorer["task"].value = "Pneumothorax"
+    explorer["label"].value = "present"
+    assert 0 < len(explorer["film"].options) < films
+    assert (seen(explorer) != before).any()
+    explorer["label"].value = "absent"
+    absent = len(explorer["film"].options)
+    explorer["label"].value = "any label"
+    assert absent < films == len(explorer["film"].options)
+
+
+def test_no_film_is_like_that(run):
+    explorer = explore_cases(run, task="Cardiomegaly")
+    explorer["film"].options = []
+    explorer.update()
+    assert "No film" in explorer.outputs["text"].value
+
+
+def test_the_line_moves(run):
+    explorer = explore_cases(run)
+    pictures = []
+    for border in (0, 1):
+        explorer["border"].value = border
+        pictures.append(seen(explorer))
+    explorer["border"].value = .5
+    middle = seen(explorer)
+    assert np.abs(middle[:, :240] - pictures[1][:, :240]).mean() < 1 # left of the line the left one
+    assert np.abs(middle[:, 272:] - pictures[0][:, 272:]).mean() < 1
+
+
+def test_disagreement_is_symmetric_and_bounded(run, part):
+    made = run.predictions()
+    a, b = made["full"], made["ours"]
+    one, two = (disagreement(dict(x=x, y=y), part.ids) for x, y in ((a, b), (b, a)))
+    assert one.equals(two)
+    assert (1 - one).fillna(-1).to_numpy() == pytest.approx(iou_table(a, b, part.ids).fillna(-1).to_numpy())
+    assert np.nansum(disagreement(dict(x=a, y=a), part.ids)) == 0
+
+
+# Editor --------------------------------------------------------------------------------------------------------------
+
+def test_what_is_drawn_is_in_the_file_at_once(part, tmp_path):
+    editor = edit_outlines(part, tmp_path/"mine.json")
+    editor.receive(dict(do="draw", task="Edema", outlines=[TRIANGLE], edit=1))
+    assert read_annotations(tmp_path/"mine.json") == {part.ids[0]: {"img_size": [512, 512], "Edema": [TRIANGLE]}}
+    assert editor.widget.state["outlines"] == {"Edema": [TRIANGLE]}
+    assert editor.widget.state["edit"] == 1
+    mask = annotations_to_masks(read_annotations(tmp_path/"mine.json"))[part.ids[0]]
+    assert mask.sum() > 4000
+
+
+def test_undo_and_redo(part, tmp_path):
+    desk = Outlining(part, tmp_path/"mine.json")
+    states = [None]
+    for task in ("Edema", "Cardiomegaly", "Edema"):
+        desk.draw(task, [TRIANGLE]*len(states))
+        states.append(desk.entry)
+    for state in reversed(states[:-1]):
+        desk.undo()
+        assert desk.entry == state
+        assert read_annotations(desk.path).get(desk.id) == state
+    desk.undo() # there is nothing left
+    for state in states[1:]:
+        desk.redo()
+        assert desk.entry == state
+    desk.undo()
+    desk.draw("Edema", [])
+    desk.redo() # a new change cannot be followed by an old one
+    assert desk.entry == {"img_size": [512, 512], "Cardiomegaly": [TRIANGLE]*2}
+
+
+def test_the_work_is_taken_up_where_it_was_left(part, tmp_path):
+    desk = Outlining(part, tmp_path/"mine.json")
+    for k in (4, 2):
+        desk.open(part.ids[k])
+        desk.draw("Edema", [TRIANGLE])
+    desk.step(1) # looked at, not changed
+    assert Outlining(part, tmp_path/"mine.json").id == part.ids[2]
+    assert list(read_annotations(desk.path)) == [part.ids[4], part.ids[2]]
+
+
+def test_a_file_of_other_films_is_kept_whole(part, tmp_path):
+    other = {"patient1": {"img_size": [9, 9], "Nodule": [[[1, 1], [5, 1], [3, 3]]]}}
+    (tmp_path/"mine.json").write_text(json.dumps(other))
+    desk = Outlining(part, tmp_path/"mine.json", ["Edema"])
+    desk.draw("Edema", [TRIANGLE])
+    assert read_annotations(tmp_path/"mine.json")["patient1"] == other["patient1"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(part, tmp_path, monkeypatch):
+    desk = Outlining(part, tmp_path/"mine.json")
+    desk.draw("Edema", [TRIANGLE])
+    before = desk.path.read_bytes()
+    monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError):
+        desk.draw("Edema", [])
+    assert desk.path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.json"]
+
+
+def test_what_goes_wrong_is_said_beside_the_film(part, tmp_path):
+    editor = edit_outlines(part, tmp_path/"mine.json")
+    for message in (dict(do="format"), dict(do="draw", task="Oedema", outlines=[]), dict(do="copy", source="x")):
+        editor.receive(message)
+        assert "Unknown" in editor.widget.state["said"]
+    assert not (tmp_path/"mine.json").exists()
+
+
+def test_points_stay_on_the_film(part, tmp_path):
+    desk = Outlining(part, tmp_path/"mine.json")
+    desk.draw("Edema", [[[-50, -50], [900, -50], [900, 900.25]]])
+    assert desk.entry["Edema"] == [[[0, 0], [511, 0], [511, 511]]]
+
+
+@pytest.mark.parametrize("source", ["ours", "full", "readers"])
+def test_copies_agree_with_their_source(run, part, tmp_path, source):
+    desk = Outlining(part, tmp_path/"mine.json", sources=run.predictions())
+    for i in part.ids[:4]:
+        desk.open(i)
+        desk.copy(source)
+    copied = annotations_to_masks(desk.kept, part.tasks)
+    wide = [t for t in part.tasks if t != "Support Devices"] # a thin line loses most
+    scores = iou_table(copied, run.predictions()[source], part.ids[:4])[wide]
+    assert scores.stack().mean() > .93
+    points = sum(len(o) for entry in desk.kept.values() for t in wide for o in entry.get(t, []))
+    whole = sum(len(o) for i in part.ids[:4] for m in run.predictions()[source][i] for o in contours(m))
+    assert points < .5*whole
+
+
+def test_films_of_ones_own(run, tmp_path):
+    editor = edit_outlines(run.folder/"films", tmp_path/"mine.json", ["Nodule"])
+    editor.receive(dict(do="draw", task="Nodule", outlines=[TRIANGLE]))
+    assert list(read_annotations(tmp_path/"mine.json").values()) == [{"img_size": [512, 512], "Nodule": [TRIANGLE]}]
+
+
+def test_large_films_are_made_smaller_for_the_browser_and_outlined_at_their_size(tmp_path):
+    Image.fromarray(np.tile(np.arange(240, dtype=np.uint8), (3000, 10))).save(tmp_path/"large.png")
+    editor = edit_outlines(tmp_path/"large.png", tmp_path/"mine.json", ["Nodule"])
+    assert Image.open(io.BytesIO(editor.widget.film)).size == (1280, 1600)
+    assert editor.widget.state["size"] == [3000, 2400]
+    editor.receive(dict(do="draw", task="Nodule", outlines=[[[2000, 2000], [2390, 2000], [2390, 2990]]]))
+    assert editor.desk.entry["img_size"] == [3000, 2400]
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ChexsegError, match="no film to outline"):
+        edit_outlines(tmp_path, tmp_path/"mine.json")
+
+
+def test_films_that_teach_most_come_first(run, part):
+    made = run.predictions()
+    rows = films_to_outline({m: made[m] for m in ("weak", "full", "semi")}, known=part.ids[:2])
+    assert len(rows) == len(part) - 2
+    assert rows.disagreement.is_monotonic_decreasing
+    assert set(rows.disputed) <= set(part.tasks)
