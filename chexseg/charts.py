@@ -99,7 +99,7 @@ def _draw_bars(ax, at, scores, width, color, name):
     "The bars of one method, at positions `at`, with their intervals."
     mean = scores["mean"]
     ax.bar(at, mean, 0.92 * width, color=color, label=name, zorder=2)
-    ends = [mean - scores.low, scores.high - mean]
+    ends = [(mean - scores.low).clip(lower=0), (scores.high - mean).clip(lower=0)] # an interval of few draws may lie beside
     ax.errorbar(at, mean, ends, fmt="none", ecolor="#222", elinewidth=0.8, zorder=3)
 
 # %% ../nbs/17_charts.ipynb #0033
@@ -146,7 +146,7 @@ def show_means(
     ax = ax or plt.subplots(figsize=(6, 0.8 + 0.28 * len(last)), layout="constrained")[1]
     colors = _line_colors(last.method)
     for k, (name, mean, low, high) in enumerate(zip(last.method, last["mean"], last.low, last.high)):
-        ax.errorbar(mean, k, xerr=[[mean - low], [high - mean]], fmt="o", color=colors[name], ms=6, elinewidth=1.8)
+        ax.errorbar(mean, k, xerr=[[max(0, mean - low)], [max(0, high - mean)]], fmt="o", color=colors[name], ms=6, elinewidth=1.8)
     ax.set_yticks(range(len(last)), [(labels or {}).get(m, m) for m in last.method])
     ax.set_xlim(0)
     ax.grid(axis="x", color="#DDD", lw=0.5)
