@@ -8,7 +8,8 @@ __all__ = ['parser', 'main']
 # %% ../nbs/38_cli.ipynb #0002
 import argparse
 import sys
-from contextlib import nullcontext
+import warnings
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from . import __version__
@@ -33,7 +34,8 @@ def _add_device(p):
 # %% ../nbs/38_cli.ipynb #0010
 def _add_run(commands):
     p = commands.add_parser("run", help="films in, scored masks and a report out")
-    p.add_argument("data", nargs="?", default="", help="folder in the layout of CheXpert (default: a phantom is made)")
+    p.add_argument("data", nargs="?", default="", help="folder in the layout of CheXpert, or as `init` makes it "
+                   "(default: a phantom is made)")
     p.add_argument("--out", default="runs/demo", help="run folder (default: %(default)s)")
     p.add_argument("--preset", default="small", choices=PRESETS, help="choices that go together (default: %(default)s)")
     p.add_argument("--until", choices=STAGES, help="last stage to do (default: all)")
@@ -72,6 +74,13 @@ def _add_predict(commands):
     _add_device(p)
 
 # %% ../nbs/38_cli.ipynb #0017
+def _add_init(commands):
+    p = commands.add_parser("init", help="make a folder ready for films of your own")
+    p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; nothing in it is changed")
+    p.add_argument("--tasks", nargs="+", default=["Finding"], metavar="NAME",
+                   help="what is to be found, as you call it (default: Finding)")
+
+# %% ../nbs/38_cli.ipynb #0018
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
     p.add_argument("folder", metavar="FOLDER")
@@ -85,18 +94,18 @@ def _add_folders(commands):
     p.add_argument("folder", metavar="FOLDER", help="where the excerpt goes; must not exist")
     p.add_argument("--films", type=int, default=12, help="test films to keep (default: %(default)s)")
 
-# %% ../nbs/38_cli.ipynb #0018
+# %% ../nbs/38_cli.ipynb #0019
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
     p = argparse.ArgumentParser("chexseg", description=about)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_run, _add_stages, _add_studies, _add_predict, _add_folders):
+    for add in (_add_init, _add_run, _add_stages, _add_studies, _add_predict, _add_folders):
         add(commands)
     return p
 
-# %% ../nbs/38_cli.ipynb #0021
+# %% ../nbs/38_cli.ipynb #0022
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
@@ -108,13 +117,20 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/38_cli.ipynb #0023
+# %% ../nbs/38_cli.ipynb #0024
+def _init(folder, tasks):
+    from chexseg.own import init_folder
+    print("\n".join(init_folder(folder, tasks)))
+    print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood:\n"
+          f"  chexseg run {folder} --out runs/{Path(folder).resolve().name} --until prepare")
+
+# %% ../nbs/38_cli.ipynb #0026
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/38_cli.ipynb #0025
+# %% ../nbs/38_cli.ipynb #0028
 def _predict(files, model, method, out, overwrite):
     from chexseg.inference import predict_files
     from chexseg.runs import Run
@@ -124,40 +140,52 @@ def _predict(files, model, method, out, overwrite):
     done = predict_files(path, files, out, overwrite)
     print(f"{len(done)} film{'s' * (len(done) != 1)} segmented: {out}")
 
-# %% ../nbs/38_cli.ipynb #0027
+# %% ../nbs/38_cli.ipynb #0030
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/38_cli.ipynb #0029
+# %% ../nbs/38_cli.ipynb #0032
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/38_cli.ipynb #0031
+# %% ../nbs/38_cli.ipynb #0034
 def _command(command, **given):
-    own = dict(run=_run, study=_study, predict=_predict, phantom=_phantom, excerpt=_excerpt)
+    own = dict(init=_init, run=_run, study=_study, predict=_predict, phantom=_phantom, excerpt=_excerpt)
     if command in own:
         own[command](**given)
     else:
         from chexseg.pipeline import RUN_STAGE
         RUN_STAGE[command](given["run"])
 
-# %% ../nbs/38_cli.ipynb #0033
+# %% ../nbs/38_cli.ipynb #0036
 def _on(device): # a context
     if not device:
         return nullcontext()
     from chexseg.hardware import on_device
     return on_device(device)
 
-# %% ../nbs/38_cli.ipynb #0035
+# %% ../nbs/38_cli.ipynb #0039
+@contextmanager
+def _notes():
+    said = set()
+    def show(message, category, filename, lineno, file=None, line=None):
+        if (filename, lineno) not in said and issubclass(category, UserWarning):
+            print(f"chexseg: note: {message}", file=sys.stderr, flush=True)
+        said.add((filename, lineno))
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+# %% ../nbs/38_cli.ipynb #0041
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
     given = vars(parser().parse_args(argv))
     try:
-        with _on(given.pop("device", None)):
+        with _notes(), _on(given.pop("device", None)):
             _command(**given)
     except ChexsegError as e:
         print(f"chexseg: {e}", file=sys.stderr)
@@ -167,6 +195,6 @@ def main(argv=None # arguments; those of the command line when None
         return 130
     return 0
 
-# %% ../nbs/38_cli.ipynb #0038
+# %% ../nbs/38_cli.ipynb #0044
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())

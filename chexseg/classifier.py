@@ -6,7 +6,7 @@
 __all__ = ['STEPS', 'SETTING_WORDS', 'COMPETITION', 'NaNBCE', 'ThreeWay', 'ThreeWayLoss', 'Normalize', 'Standardize', 'ResBlock',
            'small_trunk', 'torchvision_trunk', 'unroll', 'run_trunk', 'set_output_stride', 'Classifier',
            'build_classifier', 'load_classifier', 'auroc_table', 'MeanAUROC', 'classifier_settings', 'check_trainable',
-           'fit_classifier', 'predict_probs']
+           'one_sided', 'fit_classifier', 'predict_probs']
 
 # %% ../nbs/20_classifier.ipynb #0002
 import copy
@@ -92,12 +92,7 @@ class Standardize(nn.Module):
         return (x - mean)/std.clamp(min=1e-3)
 
 # %% ../nbs/20_classifier.ipynb #0034
-def _shortcut(
-    n_in:int, # channels that come in
-    n_out:int, # channels that go out
-    stride:int, # of the block
-)->nn.Module:
-    "What a residual block adds to: its input, made to fit."
+def _shortcut(n_in, n_out, stride)->nn.Module: # what a residual block adds to: its input, made to fit
     if n_in == n_out and stride == 1:
         return nn.Identity()
     pool = nn.AvgPool2d(stride, ceil_mode=True) # an odd size is halved as a convolution with stride 2 halves it
@@ -145,11 +140,7 @@ def small_trunk(
     return nn.Sequential(stem, *blocks)
 
 # %% ../nbs/20_classifier.ipynb #0045
-def _torchvision_net(
-    arch:str, # a torchvision name
-    pretrained:bool, # with ImageNet's weights
-)->nn.Module:
-    "A whole network of torchvision."
+def _torchvision_net(arch, pretrained)->nn.Module: # a whole network of torchvision
     try:
         return torchvision.models.get_model(arch, weights="DEFAULT" if pretrained else None)
     except ValueError:
@@ -161,11 +152,7 @@ def _torchvision_net(
                            f"the file into {folder}.") from None
 
 # %% ../nbs/20_classifier.ipynb #0047
-def _convolutions(
-    net:nn.Module, # a whole network
-    arch:str, # its name, for the message
-)->nn.Sequential:
-    "What stands before the average in a network."
+def _convolutions(net, arch)->nn.Sequential: # what stands before the average in a network
     if hasattr(net, "features"):
         return net.features
     if not hasattr(net, "layer4"):
@@ -208,9 +195,7 @@ def _halves(layer:nn.Module, # of a trunk
     return any(max(s if isinstance(s, tuple) else (s,)) > 1 for s in strides)
 
 # %% ../nbs/20_classifier.ipynb #0060
-def _remove_stride(layer:nn.Module, # changed in place
-):
-    "Let a layer keep the size."
+def _remove_stride(layer): # let a layer keep the size, in place
     for m in layer.modules():
         if isinstance(m, nn.AvgPool2d):
             m.stride = m.kernel_size = 1
@@ -218,9 +203,7 @@ def _remove_stride(layer:nn.Module, # changed in place
             m.stride = (1, 1)
 
 # %% ../nbs/20_classifier.ipynb #0063
-def _dilate(layer:nn.Module, # changed in place
-):
-    "Spread the taps of the 3x3 convolutions of a layer."
+def _dilate(layer): # spread the taps of the 3x3 convolutions of a layer, in place
     for m in layer.modules():
         if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3):
             m.dilation = m.padding = (2, 2)
@@ -238,11 +221,7 @@ def set_output_stride(
     return layers
 
 # %% ../nbs/20_classifier.ipynb #0068
-def _channels(
-    trunk:nn.Module, # the convolutions
-    norm:nn.Module, # what prepares the film for the trunk
-)->int:
-    "How many features a trunk gives; the trunk is left as it is."
+def _channels(trunk, norm)->int: # how many features a trunk gives; the trunk is left as it is
     with torch.no_grad():
         return copy.deepcopy(trunk).eval()(norm(torch.zeros(1, 1, 64, 64))).shape[1]
 
@@ -370,11 +349,7 @@ def classifier_settings(arch:str, # as `build_classifier` takes it
 STEPS = 600
 
 # %% ../nbs/20_classifier.ipynb #0103
-def _scheduled(
-    c:dict, # settings
-    n:int, # films to learn from
-)->dict: # the same, nothing left open
-    "How many epochs, whether films are moved, and which epoch is kept."
+def _scheduled(c, n)->dict: # settings, nothing left open: epochs for n films, whether they are moved, what is kept
     epochs = c["epochs"] or max(8, -(-STEPS // max(1, n // c["bs"])))
     long = epochs >= 20
     moved = long if c["moved"] is None else c["moved"]
@@ -387,19 +362,30 @@ def check_trainable(
     tasks, # their names
     what="training", # which part of the study
 ):
-    "Refuse an empty split, and a task that has no positive or no negative film in it."
+    "Refuse an empty split, and a task that has no positive film in it."
     if not len(y):
         raise ChexsegError(f"There is no {what} film: check the split column of the table.")
-    for value, name in ((1, "positive"), (0, "negative")):
-        if bad := [t for t, n in zip(tasks, (y == value).sum(0)) if not n]:
-            raise ChexsegError(f"No {what} film is {name} for {', '.join(bad)}: leave the task out or add such films.")
+    if bad := [t for t, n in zip(tasks, (y == 1).sum(0)) if not n]:
+        raise ChexsegError(f"No {what} film is positive for {', '.join(bad)}: leave the task out or add such films.")
 
-# %% ../nbs/20_classifier.ipynb #0108
+# %% ../nbs/20_classifier.ipynb #0109
+def one_sided(
+    y:np.ndarray, # labels (n, tasks)
+    tasks, # their names
+)->list: # names
+    "The tasks that no film denies: image labels say nothing of what they look like."
+    return [t for t, n in zip(tasks, (y == 0).sum(0)) if not n]
+
+# %% ../nbs/20_classifier.ipynb #0111
+def _two_sided(y)->np.ndarray: # labels (n, tasks); a task that no film denies becomes unknown
+    return np.where((y == 0).any(0), y, np.nan).astype(np.float32)
+
+# %% ../nbs/20_classifier.ipynb #0113
 SETTING_WORDS = {"schedule": ("one-cycle", "constant"), "monitor": ("all", "competition"),
                  "observations": ("tasks", "all"),
                  "checkpoint": ("auto", "best", "last")} # the words that some settings can take
 
-# %% ../nbs/20_classifier.ipynb #0109
+# %% ../nbs/20_classifier.ipynb #0114
 def _settings(arch, chosen)->dict: # chosen: what the user wants otherwise
     "The settings of a training."
     usual = classifier_settings(arch)
@@ -413,14 +399,14 @@ def _settings(arch, chosen)->dict: # chosen: what the user wants otherwise
         raise ChexsegError(f"checks={c['checks']} is no number of looks at the validation films: ask for 1 or more.")
     return c
 
-# %% ../nbs/20_classifier.ipynb #0112
+# %% ../nbs/20_classifier.ipynb #0117
 def _new_model(part, arch, settings, seed)->Classifier: # part: films to learn from
     "A classifier that is about to be trained."
     model = build_classifier(arch, len(part.tasks), settings["pretrained"], part.uncertain == "U-MultiClass")
     model.config |= dict(settings, tasks=list(part.tasks), uncertain=part.uncertain, blank=part.blank, seed=seed)
     return model
 
-# %% ../nbs/20_classifier.ipynb #0115
+# %% ../nbs/20_classifier.ipynb #0120
 def _learnt(train, valid, observations)->list: # "tasks", or "all" that both tables have: names, the tasks first
     "What the network learns."
     if observations == "tasks":
@@ -428,7 +414,7 @@ def _learnt(train, valid, observations)->list: # "tasks", or "all" that both tab
     others = [o for o in train.table if o in valid.table and o not in (*KEYS, *train.tasks)]
     return [*train.tasks, *others]
 
-# %% ../nbs/20_classifier.ipynb #0118
+# %% ../nbs/20_classifier.ipynb #0123
 def _keep_tasks(learn, tasks): # those that the network shall answer, which it learnt first
     "Take what is not a task off the last layer, in the epochs that are remembered too."
     head, names = learn.model.head, learn.model.config["tasks"]
@@ -441,28 +427,40 @@ def _keep_tasks(learn, tasks): # those that the network shall answer, which it l
             kept.state[f"head.{kind}"] = kept.state[f"head.{kind}"][:head.out_features].clone()
     learn.model.config |= dict(tasks=list(tasks), n_out=len(tasks), learnt=names)
 
-# %% ../nbs/20_classifier.ipynb #0121
+# %% ../nbs/20_classifier.ipynb #0126
 COMPETITION = ["Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion"] # of Irvin et al. 2019
 
-# %% ../nbs/20_classifier.ipynb #0122
-def _monitored(names, tasks, monitor)->list: # numbers of those among the names that are learnt
+# %% ../nbs/20_classifier.ipynb #0127
+def _monitored(names, tasks, monitor, always=())->list: # numbers of those among the names that are learnt
     "Which columns pick the epoch."
     chosen = tasks if monitor == "all" else COMPETITION
     columns = [names.index(t) for t in chosen if t in names]
     if not columns:
         raise ChexsegError(f"None of {', '.join(COMPETITION)} is learnt here: pass monitor='all'.")
-    return columns
+    return [k for k in columns if names[k] not in always] or columns
 
-# %% ../nbs/20_classifier.ipynb #0125
+# %% ../nbs/20_classifier.ipynb #0128
+def _say_always(learn, tasks): # the answer to these is a probability of .98, and no place in the film counts for it
+    head, names = learn.model.head, learn.model.config["tasks"]
+    states = [k.state for k in learn.keep_best.best] + [{"head.weight": head.weight.data, "head.bias": head.bias.data}]
+    k = head.out_features//len(names)
+    for j in map(names.index, tasks):
+        for state in states:
+            state["head.weight"][k*j:k*j + k] = 0
+            state["head.bias"][k*j:k*j + k] = torch.tensor([0., 4., 0.] if k == 3 else [4.])
+    learn.model.eval().config |= dict(one_sided=list(tasks))
+
+# %% ../nbs/20_classifier.ipynb #0131
 def _learner(parts, model, columns, workers, keep)->Learner: # parts: films to learn from, and those that pick the epoch
     "A learner that has not learnt yet."
     c = model.config
-    dls = film_loaders(*(Films(p, c["side"], p.labels) for p in parts), c["bs"], workers)
+    labels = _two_sided(parts[0].labels), parts[1].labels
+    dls = film_loaders(*(Films(p, c["side"], y) for p, y in zip(parts, labels)), c["bs"], workers)
     loss = ThreeWayLoss() if c["multiclass"] else NaNBCE()
     cbs = [kept_epochs(c["checkpoint"], "auroc", keep), *[Augment()]*c["moved"]]
     return film_learner(dls, model, loss, cbs, "training the classifier", metrics=MeanAUROC(columns))
 
-# %% ../nbs/20_classifier.ipynb #0127
+# %% ../nbs/20_classifier.ipynb #0133
 def fit_classifier(
     train:Part, # films to learn from; its tasks are learnt, by its policies for uncertain and blank labels
     valid:Part, # films that pick the epoch
@@ -480,27 +478,28 @@ def fit_classifier(
     names = _learnt(train, valid, c["observations"])
     parts = [replace(p, tasks=names) for p in (train, valid)]
     model = _new_model(parts[0], arch, c, seed)
-    learn = _learner(parts, model, _monitored(names, train.tasks, c["monitor"]), workers, keep)
-    epochs = c["epochs"]*share_epochs(learn.dls, c["checks"])
+    always = one_sided(train.labels, train.tasks)
+    learn = _learner(parts, model, _monitored(names, train.tasks, c["monitor"], always), workers, keep)
+    epochs = c["epochs"]*share_epochs(learn.dls, c["checks"]) if len(always) < len(names) else 1
     fit_learner(learn, epochs, c["lr"], c["wd"], c["schedule"])
     _keep_tasks(learn, train.tasks)
-    learn.model.eval()
+    _say_always(learn, always)
     return learn
 
-# %% ../nbs/20_classifier.ipynb #0139
+# %% ../nbs/20_classifier.ipynb #0145
 def _mean_probs(models, x)->np.ndarray: # x: films (B, 1, side, side) on their device; float32 (B, tasks)
     "Probabilities of one batch, averaged over the models."
     with torch.no_grad(), autocast(x.device):
         return torch.stack([m(x).float().sigmoid() for m in models]).mean(0).cpu().numpy()
 
-# %% ../nbs/20_classifier.ipynb #0141
+# %% ../nbs/20_classifier.ipynb #0147
 def _ensemble(model # a classifier, or a list of them
 )->list: # in evaluation mode, on the device in use
     "One model or several, ready to predict."
     models = model if isinstance(model, (list, tuple)) else [model]
     return [m.eval().to(best_device()) for m in models]
 
-# %% ../nbs/20_classifier.ipynb #0143
+# %% ../nbs/20_classifier.ipynb #0149
 def predict_probs(
     model, # a classifier, or a list of them: an ensemble
     part:Part, # films

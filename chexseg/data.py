@@ -421,8 +421,8 @@ def understood(study:Study # just opened
     lines = [f"Findings: {', '.join(study.tasks)}."]
     if others:
         lines.append(f"Not used, but could be findings: {', '.join(others)}. Choose with --tasks.")
-    if study.not_labels:
-        lines.append(f"No labels: {', '.join(f'{c} ({v})' for c, v in study.not_labels.items())}.")
+    if shown := {c: str(v) for c, v in study.not_labels.items()}:
+        lines.append(f"No labels: {', '.join(f'{c} ({v:.20})' for c, v in shown.items())}.")
     if lost := _without_masks(study):
         said = ", ".join(f"{t} on {n:,}" for t, n in lost.items())
         lines.append(f"Films of {' and '.join(study.annotated)} with a label and no mask of it: {said}. "

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from .border import border_text
 from .choices import METHODS
 from .core import atomic_path
 from .evaluation import CONVENTIONS, gap_reduction, matched, results_table, summary
@@ -74,8 +75,8 @@ def _weak_of(method): # the weakly supervised method to compare with
     return "weak+irnet" if METHODS[method].masks == "irnet" else "weak"
 
 # %% ../nbs/34_report.ipynb #0020
-def _beyond(mine, other)->float: # by which share it is better; NaN where there is nothing to be better than
-    return mine/other - 1 if other else np.nan
+def _beyond(mine, other)->float: # by which share it is better; NaN where there is next to nothing to be better than
+    return mine/other - 1 if other > .01 else np.nan
 
 # %% ../nbs/34_report.ipynb #0022
 def _gain(method, best, pairs)->dict: # the paper's figures for one method
@@ -119,16 +120,21 @@ def _summary_text(run)->pd.DataFrame: # strings; the first column has its interv
     return _named(run, text)
 
 # %% ../nbs/34_report.ipynb #0033
+def _border_text(run)->str: # empty for runs of versions that did not look
+    return border_text(pd.read_csv(run/"border.csv", index_col="task")) if (run/"border.csv").exists() else ""
+
+# %% ../nbs/34_report.ipynb #0035
 def results_text(run # a scored run, or its folder
 )->str: # for a terminal, lines of at most 100 letters
     "The results of a run: its films, five numbers a method, what they mean, and the paper's figures."
     run = as_run(run)
     head = {"mIoU either": "mIoU either\n(95% interval)", "mIoU truth": "mIoU\ntruth", "false alarms": "false\nalarms"}
     parts = ["\n".join(textwrap.wrap(films_text(run), 100)), _text_table(_summary_text(run).rename(columns=head)),
-             "\n".join(f"{name}: {text}" for name, text in EXPLAINED.items()), _text_table(_gain_text(run, gains(run)))]
-    return "\n\n".join(parts)
+             "\n".join(f"{name}: {text}" for name, text in EXPLAINED.items()), _text_table(_gain_text(run, gains(run))),
+             "\n".join(textwrap.wrap(_border_text(run), 100))]
+    return "\n\n".join(filter(None, parts))
 
-# %% ../nbs/34_report.ipynb #0036
+# %% ../nbs/34_report.ipynb #0038
 def example_ids(
     truth:MaskSet, # the experts' masks
     ids, # films to choose from
@@ -144,7 +150,7 @@ def example_ids(
         seen |= positive.pop(best)
     return out
 
-# %% ../nbs/34_report.ipynb #0039
+# %% ../nbs/34_report.ipynb #0041
 def typical_ids(
     run, # a scored run, or its folder
     methods=("weak", "full", "semi", "readers"), # that shall be typical
@@ -159,7 +165,7 @@ def typical_ids(
     distance = (per_film - per_film.mean()).abs().sum(axis=1)[enough]
     return list(distance.sort_values(kind="stable").index)
 
-# %% ../nbs/34_report.ipynb #0042
+# %% ../nbs/34_report.ipynb #0044
 def excerpt_ids(
     run, # a scored run, or its folder
     n:int=12, # test films; half as many of the other roles, and all expert films
@@ -174,11 +180,11 @@ def excerpt_ids(
     weak = example_ids(pseudo, part["weak"].ids, n//2)
     return [*test, *valid, *weak, *part["expert"].ids]
 
-# %% ../nbs/34_report.ipynb #0044
+# %% ../nbs/34_report.ipynb #0046
 def _short(run, method): # a method as figures name it: by its key, but the readers by what they are
     return run.labels["readers"] if method == "readers" else method
 
-# %% ../nbs/34_report.ipynb #0046
+# %% ../nbs/34_report.ipynb #0048
 def draw_examples(
     run:Run, # a run with predictions
     n:int=4, # films
@@ -193,15 +199,15 @@ def draw_examples(
     drawn = {name: [s.get(i, f.shape) for i, f in zip(part.ids, films)] for name, s in sets.items()}
     return show_grid(films, drawn, part.tasks)
 
-# %% ../nbs/34_report.ipynb #0049
+# %% ../nbs/34_report.ipynb #0051
 def _clearest(sal, truth, j): # the film on which the classifier is surest of task j, among those that show it
     shown = {i: p for i, p in zip(sal.ids, sal.probs[:, j]) if i in truth and truth.positive(i)[j]}
     return max(shown, key=shown.get) if shown else None
 
-# %% ../nbs/34_report.ipynb #0051
+# %% ../nbs/34_report.ipynb #0053
 def draw_saliency(
     run:Run, # a run with saliency maps
-    n:int=10, # tasks
+    n:int=None, # tasks; all when None
 ): # a figure: for each task its most certain true positive among the test films
     "Where the classifier looked, with the experts' outlines."
     test, sal = run.part("test"), run.maps("test")
@@ -217,7 +223,7 @@ def draw_saliency(
             show_map(film, sal.upsample(i, film.shape)[j], ax, task, test.masks[i][j])
     return fig
 
-# %% ../nbs/34_report.ipynb #0055
+# %% ../nbs/34_report.ipynb #0057
 def _irnet_row(axs, film, task, before, edges, after, truth): # map, edges, walked map of one film
     show_map(film, before, axs[0], task, truth)
     axs[1].imshow(edges, cmap="gray_r", vmin=0, vmax=1)
@@ -225,7 +231,7 @@ def _irnet_row(axs, film, task, before, edges, after, truth): # map, edges, walk
     axs[1].set_axis_off()
     show_map(film, after, axs[2], "after the walk", truth)
 
-# %% ../nbs/34_report.ipynb #0056
+# %% ../nbs/34_report.ipynb #0058
 def draw_irnet(
     run:Run, # a run with an IRNet
 ): # a figure: a row a film; map, edges, walked map
@@ -242,14 +248,14 @@ def draw_irnet(
         _irnet_row(row, film, valid.tasks[j], before, edges/255, after, truth[j])
     return fig
 
-# %% ../nbs/34_report.ipynb #0059
+# %% ../nbs/34_report.ipynb #0061
 def _results_figure(run): # bars by task for a few methods, else one line a method
     t = run.results()
     if t.method.nunique() <= 5:
         return show_intervals(t, labels={m: _short(run, m) for m in t.method}).figure
     return show_means(t, labels=run.labels).figure
 
-# %% ../nbs/34_report.ipynb #0060
+# %% ../nbs/34_report.ipynb #0062
 def draw_figures(run:Run # a scored run
 )->dict: # name -> file
     "Draw the figures of the report into `figures/`."
@@ -262,7 +268,7 @@ def draw_figures(run:Run # a scored run
         plt.close(fig)
     return {name: run/"figures"/f"{name}.png" for name in made}
 
-# %% ../nbs/34_report.ipynb #0063
+# %% ../nbs/34_report.ipynb #0065
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1020px; margin: 2em auto; padding: 0 1em; color: #222 }
 h1 { margin-bottom: 0 }
@@ -277,15 +283,15 @@ details { margin: 1em 0 }
 pre { font-size: 12px; overflow-x: auto; background: #f6f6f6; padding: 1em }
 """
 
-# %% ../nbs/34_report.ipynb #0064
+# %% ../nbs/34_report.ipynb #0066
 def _html_table(table, digits="{:.3f}"):
     return f'<div class="wide">{table.to_html(border=0, na_rep="-", float_format=digits.format)}</div>'
 
-# %% ../nbs/34_report.ipynb #0066
+# %% ../nbs/34_report.ipynb #0068
 def _html_picture(path, alt):
     return f'<img alt="{html.escape(alt)}" src="{png_uri(path)}">'
 
-# %% ../nbs/34_report.ipynb #0068
+# %% ../nbs/34_report.ipynb #0070
 def _heading(run): # what the run was made from
     c = run.choices
     data = html.escape(c.study.data or "phantom")
@@ -294,23 +300,23 @@ def _heading(run): # what the run was made from
 <p class=sub>{films_text(run)}</p>
 <p class=note>For research and teaching. Not for clinical use.</p>"""
 
-# %% ../nbs/34_report.ipynb #0070
+# %% ../nbs/34_report.ipynb #0072
 def _explained_list(): # what the five numbers are
     return "<ul>" + "".join(f"<li><b>{name}</b>: {text}</li>" for name, text in EXPLAINED.items()) + "</ul>"
 
-# %% ../nbs/34_report.ipynb #0073
+# %% ../nbs/34_report.ipynb #0075
 def _by_convention(run)->pd.DataFrame: # one row a method, one column a convention: mIoU
     def means(c): return run.results(c).query("task == 'mIoU'").set_index("method")["mean"]
     return _named(run, pd.DataFrame({c: means(c) for c in CONVENTIONS}))
 
-# %% ../nbs/34_report.ipynb #0075
+# %% ../nbs/34_report.ipynb #0077
 _WHICH_FILMS = """<p>Which films count: <i>either</i>, where the mask or the expert's has a pixel; <i>both</i>, where
 both have; <i>truth</i>, where the expert's has. <i>pooled</i> adds up areas over all films and divides once,
 <i>pooled_outlined</i> over those on which the expert outlined anything. In <i>either</i> and <i>both</i> the films that
 count depend on the method: who calls more findings is scored on other films. The others score all methods on the same
 ones. Look at <i>either</i> for the whole task, at <i>truth</i> for outlining alone.</p>"""
 
-# %% ../nbs/34_report.ipynb #0076
+# %% ../nbs/34_report.ipynb #0078
 def _results_part(run, figures):
     by_task = _named(run, results_table(run.results(), "all")).T
     who = run.labels["readers"]
@@ -331,19 +337,21 @@ films in results_films.csv, their areas in areas.npz.</p>
 closed, and on how many tasks the method is not shown to be worse than they are:</p>
 {_html_table(_gain_text(run, gains(run)))}"""
 
-# %% ../nbs/34_report.ipynb #0078
+# %% ../nbs/34_report.ipynb #0080
 def _pictures_part(run, figures):
     hits = results_table(pd.read_csv(run/"hits.csv")).rename(index=run.labels).rename_axis(None).T
+    where = html.escape(_border_text(run))
     return f"""<h2>What the masks look like</h2>
 {_html_picture(figures["examples"], "test films with the masks of experts and segmenters")}
 <h2>Where the classifier looked</h2>
 <p>For each task its most certain true positive; the experts' outline in white.</p>
 {_html_picture(figures["saliency"], "saliency maps")}
+<p>{where}</p>
 <p>How often the hottest pixel of a map, and a point that the {run.labels["readers"]} named, lies inside the experts'
 outline:</p>
 {_html_table(hits)}"""
 
-# %% ../nbs/34_report.ipynb #0080
+# %% ../nbs/34_report.ipynb #0082
 def _teachers_part(run, figures): # the classifier and the pseudo-masks
     auroc, quality = (pd.read_csv(run/f"{name}.csv", index_col="task") for name in ("auroc", "pseudomask_quality"))
     walk = ""
@@ -360,7 +368,7 @@ masks that segmenters learn from are.</p>
 {_html_table(quality)}
 {walk}"""
 
-# %% ../nbs/34_report.ipynb #0082
+# %% ../nbs/34_report.ipynb #0084
 def report_html(
     run:Run, # a scored run
     figures:dict, # name -> PNG file

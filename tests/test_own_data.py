@@ -1,0 +1,251 @@
+"""Folders that nobody prepared: one label file, masks as pictures or polygons, columns of all kinds, a heart on every
+film, thirteen classes, boxes. What strangers tripped over, each mended once and tested here."""
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from chexseg.__main__ import main
+from chexseg.core import TASKS, ChexsegError, read_json
+from chexseg.data import assign_roles, open_study, understood
+from chexseg.formats import CHESTX_DET
+from chexseg.own import find_films, init_folder
+from chexseg.phantom import phantom_film
+from chexseg.pipeline import run_pipeline
+from chexseg.report import draw_saliency, results_text
+from chexseg.runs import Run
+
+SIDE = 64
+TINY = dict(side=SIDE, classifier_epochs=1, segmenter_steps=6, segmenter_bs=8, bootstraps=20, workers=0)
+
+
+def save(path, picture):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(picture, np.uint8)).save(path)
+
+
+def write_films(folder, n):
+    "n drawn films under names of their own; their masks {name: (tasks, h, w)}."
+    masks = {}
+    for k in range(n):
+        film = phantom_film(11, k, SIDE)
+        save(folder/f"films/chest {k}.png", film.image)
+        masks[f"chest {k}"] = film.masks
+    return masks
+
+
+def write_labels(folder, **columns):
+    table = pd.DataFrame({"Path": [f.relative_to(folder).as_posix() for f in find_films(folder)]})
+    names = [p.rsplit("/", 1)[-1].removesuffix(".png") for p in table.Path]
+    for name, f in columns.items():
+        table[name] = [f(i) for i in names]
+    table.to_csv(folder/"labels.csv", index=False)
+
+
+def said(capsys, *argv):
+    status = main([str(a) for a in argv])
+    out = capsys.readouterr()
+    return status, out.out, out.err
+
+
+@pytest.fixture
+def hearts(tmp_path):
+    "Thirty films, all with a heart; it is outlined on ten."
+    folder = tmp_path/"hearts"
+    masks = write_films(folder, 30)
+    for k in range(10):
+        mask = masks[f"chest {k}"][TASKS.index("Enlarged Cardiomediastinum")]
+        mask = mask if mask.any() else np.pad(np.ones((20, 20)), 22)
+        save(folder/f"masks/Heart/chest {k}.png", 255*mask)
+    write_labels(folder, Heart=lambda i: 1)
+    return folder
+
+
+# Columns -------------------------------------------------------------------------------------------------------------
+
+def test_a_height_is_no_finding_and_a_smoker_is_said(hearts, tmp_path, capsys):
+    write_labels(hearts, Heart=lambda i: 1, Height=lambda i: 172, Ward=lambda i: "B3", Smoker=lambda i: len(i) % 2)
+    study = open_study(hearts)
+    assert study.tasks == ["Heart"] and study.not_labels == {"Height": 172, "Ward": "B3"}
+    assert "Smoker. Choose with --tasks" in understood(study) and "Height (172), Ward (B3)" in understood(study)
+    run = run_pipeline(hearts, out=tmp_path/"run", until="prepare", experts=3, **TINY)
+    assert capsys.readouterr().out.count("Findings: Heart.") == 1
+    assert "Height (172)" in (run/"study.txt").read_text() and read_json(run/"tasks.json") == ["Heart"]
+
+
+def test_a_slip_of_the_pen_is_refused(hearts):
+    write_labels(hearts, Heart=lambda i: "yes" if i == "chest 7" else 1)
+    with pytest.raises(ChexsegError, match="'yes' in column 'Heart' is not 1, 0"):
+        open_study(hearts)
+
+
+def test_words_instead_of_numbers_are_refused_when_asked_for(hearts):
+    write_labels(hearts, Heart=lambda i: "yes", Lung=lambda i: 1)
+    with pytest.raises(ChexsegError, match="'yes' in column 'Heart' is not 1, 0"):
+        open_study(hearts, tasks="Heart")
+    with pytest.raises(ChexsegError, match="The masks show Heart, but the columns with labels are Lung"):
+        open_study(hearts)
+
+
+def test_chosen_tasks_are_remembered(hearts, tmp_path):
+    write_labels(hearts, Heart=lambda i: 1, Smoker=lambda i: len(i) % 2)
+    more = dict(out=tmp_path/"run", until="prepare", experts=3, **TINY)
+    assert run_pipeline(hearts, tasks=["Heart"], **more).tasks == ["Heart"]
+    assert run_pipeline(hearts, **more).choices.study.tasks == ("Heart",)
+    with pytest.raises(ChexsegError, match="holds a run with tasks"):
+        run_pipeline(hearts, tasks=["Smoker"], **more)
+
+
+def test_a_choice_that_was_refused_may_be_mended_in_the_same_folder(hearts, tmp_path):
+    with pytest.raises(ChexsegError, match=r"\(--experts 3\)"):
+        run_pipeline(hearts, out=tmp_path/"run", until="prepare", **TINY)
+    run_pipeline(hearts, out=tmp_path/"run", until="prepare", experts=3, **TINY)
+
+
+# Two names of one finding --------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("column", ["Lung Opacity", "Airspace Opacity"])
+@pytest.mark.parametrize("drawn", ["Lung Opacity", "Airspace Opacity"])
+@pytest.mark.parametrize("asked", [None, "Lung Opacity", "Airspace Opacity"])
+def test_both_names_of_airspace_opacity_mean_the_same(column, drawn, asked, hearts):
+    (hearts/"masks/Heart").rename(hearts/f"masks/{drawn}")
+    write_labels(hearts, **{column: lambda i: 1})
+    study = open_study(hearts, tasks=asked)
+    assert study.tasks == ["Airspace Opacity"] and len(study.experts) == 10
+    assert all(study.experts.positive(i).all() for i in study.experts.ids)
+
+
+def test_a_file_with_both_names_is_one_column_or_refused(hearts):
+    (hearts/"masks/Heart").rename(hearts/"masks/Lung Opacity")
+    both = {"Lung Opacity": lambda i: 1, "Airspace Opacity": lambda i: None if i == "chest 3" else 1}
+    write_labels(hearts, **both)
+    assert open_study(hearts).table["Airspace Opacity"].tolist() == [1]*30
+    write_labels(hearts, **(both | {"Airspace Opacity": lambda i: int(i == "chest 3")}))
+    with pytest.raises(ChexsegError, match="'Lung Opacity' and 'Airspace Opacity' are one finding, but differ on film"):
+        open_study(hearts)
+
+
+# A heart on every film -----------------------------------------------------------------------------------------------
+
+def test_a_finding_on_every_film_is_learnt_from_outlines(hearts, tmp_path, capsys):
+    run = run_pipeline(hearts, out=tmp_path/"run", experts=3, **TINY)
+    assert "Every training film has Heart" in capsys.readouterr().out
+    assert read_json(run/"classifier.json")["one_sided"] == ["Heart"]
+    assert not run.maps("test").maxima.any()
+    assert set(run.results().task) == {"Heart", "mIoU"}
+    assert "fully supervised" in results_text(run) and "hottest" not in results_text(run)
+
+
+# Healthy films -------------------------------------------------------------------------------------------------------
+
+def test_films_that_an_expert_left_empty_are_experts_films_too(hearts):
+    for k in range(5):
+        save(hearts/f"masks/Heart/chest {k}.png", np.zeros((SIDE, SIDE)))
+    write_labels(hearts, Heart=lambda i: int(int(i.split()[1]) >= 5), Split=lambda i: "test" if i > "chest 2" else "val")
+    table = pd.read_csv(hearts/"labels.csv")
+    number = table.Path.str.extract(r"chest (\d+)")[0].astype(int)
+    table["Split"] = np.select([number < 10, number < 20], ["val", "test"], "train")
+    table.to_csv(hearts/"labels.csv", index=False)
+    part = assign_roles(open_study(hearts), experts=6).part("expert")
+    assert len(part) == 6
+    assert sum(part.masks.positive(i).any() for i in part.ids) == 3
+
+
+# Masks ---------------------------------------------------------------------------------------------------------------
+
+def test_a_label_map_is_no_mask(hearts):
+    save(hearts/"masks/Heart/chest 0.png", np.repeat(np.arange(4)[None], 16, 0).repeat(4, 0).repeat(16, 1))
+    with pytest.raises(ChexsegError, match="chest 0.png has 4 grey values, a mask has two"):
+        open_study(hearts)
+
+
+def test_a_mask_of_another_size_is_refused(hearts):
+    save(hearts/"masks/Heart/chest 0.png", np.full((32, 32), 255))
+    with pytest.raises(ChexsegError, match="use the film that it was drawn on"):
+        open_study(hearts)
+
+
+def test_labels_without_a_mask_are_said(hearts):
+    save(hearts/"masks/Heart/chest 0.png", np.zeros((SIDE, SIDE)))
+    assert "with a label and no mask of it: Heart on 1" in understood(open_study(hearts))
+
+
+# As many findings as one likes ---------------------------------------------------------------------------------------
+
+def polygon(n, k):
+    "A square, somewhere."
+    x, y = 8 + (7*n) % 40, 8 + (11*k) % 40
+    return [[x, y], [x + 12, y], [x + 12, y + 12], [x, y + 12]]
+
+
+def test_thirteen_classes_and_polygons(tmp_path):
+    folder = tmp_path/"thirteen"
+    write_films(folder, 72)
+    def has(name, i): return (int(i.split()[1])*5 + CHESTX_DET.index(name)) % 13 in (0, 1, 2)
+    write_labels(folder, **{name: lambda i, name=name: int(has(name, i)) for name in CHESTX_DET})
+    outlines = {f"chest {k}": {"img_size": [SIDE, SIDE]} | {name: [polygon(n, k)] for n, name in enumerate(CHESTX_DET)
+                                                          if has(name, f"chest {k}")} for k in range(52)}
+    (folder/"outlines.json").write_text(json.dumps(outlines))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = run_pipeline(folder, out=tmp_path/"run", experts=16, methods=["full", "ours"], **TINY)
+    assert sorted(run.tasks) == sorted(CHESTX_DET)
+    assert len([ax for ax in draw_saliency(run).axes if ax.get_title()]) == 13
+    page = (run/"report.html").read_text()
+    assert all(name in page for name in CHESTX_DET) and max(map(len, results_text(run).splitlines())) <= 100
+
+
+def test_a_file_of_boxes_means_only_what_it_names(tmp_path):
+    folder = tmp_path/"boxes"
+    write_films(folder, 12)
+    write_labels(folder, Edema=lambda i: 1, Cardiomegaly=lambda i: 0)
+    boxes = {f"chest {k}": {"img_size": [SIDE, SIDE], "Edema": [polygon(0, k)]} for k in range(4)}
+    (folder/"outlines.json").write_text(json.dumps(boxes))
+    assert open_study(folder).tasks == ["Edema"]
+
+
+def test_a_rare_finding_is_missed_before_anything_is_trained(tmp_path):
+    folder = tmp_path/"rare"
+    write_films(folder, 16)
+    write_labels(folder, Edema=lambda i: int(len(i) > 7), Fracture=lambda i: int(i == "chest 2"))
+    boxes = {f"chest {k}": {"img_size": [SIDE, SIDE], "Edema": [polygon(0, k)], "Fracture": []} for k in range(8)}
+    (folder/"outlines.json").write_text(json.dumps(boxes))
+    with pytest.raises(ChexsegError, match='None of the 2 expert films shows Fracture.*--tasks "Edema"'):
+        run_pipeline(folder, out=tmp_path/"run", until="prepare", experts=2, **TINY)
+
+
+# chexseg init --------------------------------------------------------------------------------------------------------
+
+def test_init_lists_films_and_changes_nothing(tmp_path, capsys):
+    folder = tmp_path/"mine"
+    write_films(folder, 3)
+    status, out, _ = said(capsys, "init", folder, "--tasks", "Heart", "Clavicle fracture")
+    assert status == 0 and f"chexseg run {folder}" in out
+    assert pd.read_csv(folder/"labels.csv").columns.tolist() == ["Path", "Patient", "Split", "Heart", "Clavicle fracture"]
+    assert len(pd.read_csv(folder/"labels.csv")) == 3 and (folder/"masks/Clavicle fracture").is_dir()
+    before = {f: f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+    assert said(capsys, "init", folder)[0] == 0
+    assert {f: f.read_bytes() for f in folder.rglob("*") if f.is_file()} == before
+    status, _, err = said(capsys, "init", folder/"labels.csv")
+    assert status == 1 and "labels.csv is a file" in err
+
+
+def test_init_text_holds_what_is_needed(tmp_path):
+    init_folder(tmp_path/"new", ["Heart"])
+    text = (tmp_path/"new/README.txt").read_text()
+    assert all(word in text for word in ("labels.csv", "masks/FINDING/FILM.png", "outlines.json", "chexseg run"))
+
+
+def test_a_study_without_patients_enough_is_refused(hearts):
+    for f in list((hearts/"masks/Heart").iterdir())[1:]:
+        f.unlink()
+    with pytest.raises(ChexsegError, match="1 patients have masks, and two are needed"):
+        open_study(hearts)
+
+
+def test_the_run_of_a_stranger_can_be_opened_again(hearts, tmp_path):
+    run_pipeline(hearts, out=tmp_path/"run", until="prepare", experts=3, **TINY)
+    assert Run(tmp_path/"run").films["expert"] == 3
