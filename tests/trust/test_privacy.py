@@ -81,3 +81,25 @@ def test_no_name_in_what_is_written(tmp_path):
                           *everything(tmp_path/"kept")]:
         found = [w for w in WORDS if w.encode() in content or w.encode("utf-16-le") in content]
         assert found == [], f"{name} holds {found}"
+
+
+OFFLINE = """
+import runpy, socket, sys
+def refuse(*where, **_):
+    raise SystemExit(f"the package wanted to reach {where}")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refuse
+sys.argv = ["chexseg", *sys.argv[1:]]
+runpy.run_module("chexseg", run_name="__main__")
+"""
+
+
+def test_nothing_is_sent_or_fetched(tmp_path):
+    "A whole run, with every way to a network blocked."
+    short = ("run --films 24 20 8 --side 64 --experts 6 --classifier-epochs 1 --segmenter-steps 2 --irnet-steps 2 "
+             "--preset table --bootstraps 10 --workers 0 --out run").split()
+    env = os.environ | dict(OMP_NUM_THREADS="1", CHEXSEG_PROGRESS="0", CHEXSEG_DEVICE="cpu", PYTHONWARNINGS="ignore")
+    done = subprocess.run([sys.executable, "-c", OFFLINE, *short], cwd=tmp_path, env=env, timeout=600, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    page = (tmp_path/"run"/"report.html").read_text()
+    assert "src=\"http" not in page and "href=\"http" not in page.replace('href="https://github.com', "")
