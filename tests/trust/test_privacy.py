@@ -12,9 +12,9 @@ from PIL import Image
 from chexseg.dataset import write_phantom
 
 pydicom = pytest.importorskip("pydicom", reason="pip install 'chexseg[dicom]'")
-PERSON = dict(PatientName="DOEWINTERS^JANETTE", PatientID="MRN9911882", PatientBirthDate="19470311", AccessionNumber="ACC5550123",
-              InstitutionName="Mercy Hospital", ReferringPhysicianName="HOUSEMANN^GREGORY", StudyDate="20110403",
-              PatientAddress="12 Elm Street", DeviceSerialNumber="SN774411")
+PERSON = dict(PatientName="DOEWINTERS^JANETTE", PatientID="MRN9911882", PatientBirthDate="19470311",
+              AccessionNumber="ACC5550123", InstitutionName="Mercy Hospital", ReferringPhysicianName="HOUSEMANN^GREGORY",
+              StudyDate="20110403", PatientAddress="12 Elm Street", DeviceSerialNumber="SN774411")
 WORDS = [w for value in PERSON.values() for w in value.split("^")]
 
 
@@ -98,8 +98,8 @@ def test_nothing_is_sent_or_fetched(tmp_path):
     short = ("run --films 24 20 8 --side 64 --experts 6 --classifier-epochs 1 --segmenter-steps 2 --irnet-steps 2 "
              "--preset table --bootstraps 10 --workers 0 --out run").split()
     env = os.environ | dict(OMP_NUM_THREADS="1", CHEXSEG_PROGRESS="0", CHEXSEG_DEVICE="cpu", PYTHONWARNINGS="ignore")
-    done = subprocess.run([sys.executable, "-c", OFFLINE, *short], cwd=tmp_path, env=env, timeout=600, capture_output=True,
-                          text=True)
+    done = subprocess.run([sys.executable, "-c", OFFLINE, *short], cwd=tmp_path, env=env, timeout=600,
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     page = (tmp_path/"run"/"report.html").read_text()
     assert "src=\"http" not in page and "href=\"http" not in page.replace('href="https://github.com', "")
