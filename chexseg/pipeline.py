@@ -407,7 +407,7 @@ def run_segmenters(run):
     for name in run.choices.run.methods:
         path, method = run/"segmenters"/name, METHODS[name]
         done = path.with_suffix(".json")
-        if done.exists():
+        if done.exists() and path.with_suffix(".safetensors").exists():
             continue
         nothing_to_share = method.vote_on and world()[0]
         model = None if nothing_to_share else _trained(run, method)

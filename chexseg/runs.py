@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from . import __version__
 from .choices import METHODS, STAGES, Choices, options, read_choices
-from .core import ChexsegError, atomic_path, once, read_json, write_json
+from .core import ChexsegError, atomic_path, digest, once, read_json, write_json
 from .data import Part, Squares, Study
 from .evaluation import check_convention, iou_from_areas, read_areas
 from .maps import SaliencySet
@@ -74,6 +74,7 @@ class Run:
             write_json(path, dict(format=FORMAT, choices=asdict(choices)))
         self.choices = choices or was
         self.squares = Squares()
+        self.checked = False # were the files of the finished stages compared with their digests?
     def __truediv__(self, name): return self.folder/name
     def __repr__(self): return f"Run({str(self.folder)!r}), finished: {', '.join(self.seconds()) or 'nothing'}"
 
@@ -99,26 +100,91 @@ def finished(self:Run,
     "Is this stage done?"
     return self.record(stage).exists()
 
-# %% ../nbs/33_runs.ipynb #0021
+# %% ../nbs/33_runs.ipynb #0022
+_KINDS = (".json", ".csv", ".npz", ".safetensors", ".html", ".png") # of the files that stages make
+
+# %% ../nbs/33_runs.ipynb #0023
+def _made_files(run)->dict: # {file in the run folder: when it changed, ns}
+    "What stages may have made: not the choices, the records and the films of a phantom."
+    found = {}
+    for top in run.folder.iterdir():
+        files = [top] if top.is_file() else top.rglob("*") if top.name not in ("stages", "phantom") else []
+        for path in files:
+            name = path.relative_to(run.folder)
+            if path.suffix in _KINDS and str(name) != "config.json" and not any(p.startswith(".") for p in name.parts):
+                found[name.as_posix()] = path.stat().st_mtime_ns
+    return found
+
+# %% ../nbs/33_runs.ipynb #0024
+@patch
+def digests(self:Run)->dict: # {file in the run folder: its digest, and the stage that made it last}
+    "What the records of the finished stages say of their files."
+    return {name: (wanted, stage) for stage in STAGES if self.finished(stage)
+            for name, wanted in read_json(self.record(stage)).get("files", {}).items()}
+
+# %% ../nbs/33_runs.ipynb #0025
+def _new_files(run)->dict: # {file in the run folder: its digest}
+    "The files that no record knows, and those that changed after the last one."
+    known = run.digests()
+    last = max((run.record(s).stat().st_mtime_ns for s in STAGES if run.finished(s)), default=0)
+    changed = [name for name, at in _made_files(run).items() if name not in known or at > last]
+    return {name: digest(run/name) for name in sorted(changed)}
+
+# %% ../nbs/33_runs.ipynb #0027
+@patch
+def damaged(self:Run)->dict: # {file in the run folder: the stage that made it}
+    "The files that are gone or not what they were when their stage was done."
+    def whole(name, wanted): return (self/name).is_file() and digest(self/name) == wanted
+    return {name: stage for name, (wanted, stage) in self.digests().items() if not whole(name, wanted)}
+
+# %% ../nbs/33_runs.ipynb #0028
+@patch
+def check_files(self:Run)->int: # how many files are whole
+    "Complain about damaged files."
+    if lost := self.damaged():
+        file, stage = next(iter(lost.items()))
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        raise ChexsegError(f"{self/file}{more} is gone or was changed after the stage {stage!r} made it: copy it again, or "
+                           f"have it made anew, `chexseg verify {self.folder} --mend`.")
+    self.checked = True
+    return len(self.digests())
+
+# %% ../nbs/33_runs.ipynb #0030
 @patch
 def do_once(self:Run,
     stage:str, # one of `STAGES`
     work, # function without arguments that does it
-)->dict: # the record: stage, seconds, version
-    "Do the work of a stage unless it is finished, and note how long it took."
+)->dict: # the record: stage, seconds, version, files
+    "Do the work of a stage unless it is finished, and note how long it took and what it left."
     def make():
+        self.checked or self.check_files()
         start = time.time()
         work()
-        return dict(stage=stage, seconds=round(time.time() - start, 1), chexseg=__version__)
+        seconds = round(time.time() - start, 1)
+        return dict(stage=stage, seconds=seconds, chexseg=__version__, files=_new_files(self))
     return once(self.record(stage), make, write_json, read_json)
 
-# %% ../nbs/33_runs.ipynb #0023
+# %% ../nbs/33_runs.ipynb #0032
 @patch
 def seconds(self:Run)->dict: # stage -> seconds, for the finished ones
     "How long each stage took."
     return {s: read_json(self.record(s))["seconds"] for s in STAGES if self.finished(s)}
 
-# %% ../nbs/33_runs.ipynb #0026
+# %% ../nbs/33_runs.ipynb #0036
+@patch
+def forget_damaged(self:Run)->list: # names of the stages to be done again
+    "Take damaged files away, and the records of the stages that have to be done again."
+    lost = self.damaged()
+    names = list(STAGES)
+    again = names[min(names.index(stage) for stage in lost.values()):] if lost else []
+    for file in lost:
+        for path in (self/file, (self/file).with_suffix(".json")): # weights and what describes them go together
+            path.unlink(missing_ok=True)
+    for stage in again:
+        self.record(stage).unlink(missing_ok=True)
+    return again
+
+# %% ../nbs/33_runs.ipynb #0039
 @patch
 def save_study(self:Run,
     study:Study, # with roles
@@ -135,31 +201,31 @@ def save_study(self:Run,
     with atomic_path(self/"study.csv") as p:
         study.table.assign(path=paths).to_csv(p, index=False)
 
-# %% ../nbs/33_runs.ipynb #0027
+# %% ../nbs/33_runs.ipynb #0040
 def _shortest(path, folder)->str: # relative to the run folder where it is in it, so that this can be moved
     path, folder = os.path.abspath(path), os.path.abspath(folder)
     return os.path.relpath(path, folder) if path.startswith(folder + os.sep) else path
 
-# %% ../nbs/33_runs.ipynb #0029
+# %% ../nbs/33_runs.ipynb #0042
 @patch(as_prop=True)
 def tasks(self:Run)->list: # in the order of all arrays
     "What is to be found."
     return read_json(self/"tasks.json")
 
-# %% ../nbs/33_runs.ipynb #0031
+# %% ../nbs/33_runs.ipynb #0044
 @patch(as_prop=True)
 def films(self:Run)->dict: # role -> number of films
     "How many films of each role the run has used."
     return read_json(self/"films.json")
 
-# %% ../nbs/33_runs.ipynb #0033
+# %% ../nbs/33_runs.ipynb #0046
 @patch(as_prop=True)
 def table(self:Run)->pd.DataFrame: # one row a film
     "The study table, with the films where they are now."
     t = pd.read_csv(self/"study.csv", dtype={"id": str, "patient": str})
     return t.assign(path=[str(self.folder/p) for p in t.path])
 
-# %% ../nbs/33_runs.ipynb #0035
+# %% ../nbs/33_runs.ipynb #0048
 @patch
 def masks(self:Run,
     name:str="experts", # "experts", "readers", "pseudo" or "irnet"
@@ -167,7 +233,7 @@ def masks(self:Run,
     "Masks that the run keeps."
     return MaskSet.read(self/"masks"/f"{name}.json", self.tasks)
 
-# %% ../nbs/33_runs.ipynb #0037
+# %% ../nbs/33_runs.ipynb #0050
 @patch
 def maps(self:Run,
     role:str, # "weak", "valid", "test"; "irnet" for the walked maps of the validation films
@@ -175,7 +241,7 @@ def maps(self:Run,
     "Saliency maps that the run keeps."
     return SaliencySet.load(self/"saliency"/role)
 
-# %% ../nbs/33_runs.ipynb #0039
+# %% ../nbs/33_runs.ipynb #0052
 @patch
 def part(self:Run,
     *roles:str, # "weak", "expert", "valid", "test"; all films when none are given
@@ -188,7 +254,7 @@ def part(self:Run,
     in_memory = len(self.table)*c.study.side**2 < 1e9
     return replace(study.part(*roles), kept=self.squares if in_memory else None)
 
-# %% ../nbs/33_runs.ipynb #0041
+# %% ../nbs/33_runs.ipynb #0054
 @patch
 def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "readers" last, where there are any
     "What segmenters and human readers say of the test films."
@@ -197,32 +263,32 @@ def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "reade
         made["readers"] = self.masks("readers")
     return made
 
-# %% ../nbs/33_runs.ipynb #0044
+# %% ../nbs/33_runs.ipynb #0057
 @patch(as_prop=True)
 def on_phantom(self:Run)->bool:
     "Were the films drawn?"
     return "phantom.json" in read_json(self/"manifest.json")["inputs"]
 
-# %% ../nbs/33_runs.ipynb #0046
+# %% ../nbs/33_runs.ipynb #0059
 @patch(as_prop=True)
 def labels(self:Run)->dict: # method -> what to call it; "readers" are the second readers
     "Methods under the names that tables show."
     who = "simulated readers" if self.on_phantom else "radiologists"
     return {name: method.label for name, method in METHODS.items()} | dict(readers=who)
 
-# %% ../nbs/33_runs.ipynb #0049
+# %% ../nbs/33_runs.ipynb #0062
 def _check_scored(run): # the last but one stage must be done
     if not run.finished("scores"):
         raise ChexsegError(f"{run.folder} has no scores yet: finish it with `chexseg scores {run.folder}`.")
 
-# %% ../nbs/33_runs.ipynb #0051
+# %% ../nbs/33_runs.ipynb #0064
 def _by_convention(run, name, convention)->pd.DataFrame: # the rows of a table of scores that one convention gave
     check_convention(convention)
     _check_scored(run)
     t = pd.read_csv(run/f"{name}.csv")
     return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
 
-# %% ../nbs/33_runs.ipynb #0052
+# %% ../nbs/33_runs.ipynb #0065
 @patch
 def results(self:Run,
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -230,14 +296,14 @@ def results(self:Run,
     "IoU of every method and task over the test films, with intervals."
     return _by_convention(self, "results", convention)
 
-# %% ../nbs/33_runs.ipynb #0055
+# %% ../nbs/33_runs.ipynb #0068
 @patch
 def areas(self:Run)->dict: # method -> `Areas` of the test films
     "Shared, predicted and true area of every test film and task."
     _check_scored(self)
     return read_areas(self/"areas.npz")
 
-# %% ../nbs/33_runs.ipynb #0057
+# %% ../nbs/33_runs.ipynb #0070
 @patch
 def film_ious(self:Run,
     convention:str="either", # which films count: "either", "both" or "truth"
@@ -245,7 +311,7 @@ def film_ious(self:Run,
     "IoU of every method on every test film and task."
     return {m: iou_from_areas(a, convention) for m, a in self.areas().items()}
 
-# %% ../nbs/33_runs.ipynb #0059
+# %% ../nbs/33_runs.ipynb #0072
 @patch
 def comparisons(self:Run,
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -256,16 +322,18 @@ def comparisons(self:Run,
     t = _by_convention(self, "comparisons", convention)
     return {pair: part.drop(columns="pair").set_index("task") for pair, part in t.groupby("pair", sort=False)}
 
-# %% ../nbs/33_runs.ipynb #0063
+# %% ../nbs/33_runs.ipynb #0076
 def _excerpt_tables(run, to): # whole; the scores of single films are in the areas
     (to/"stages").mkdir(parents=True)
     names = ("config.json", "tasks.json", "films.json", "manifest.json")
-    for pattern in ("*.csv", "*.npz", *names, "stages/*.json"):
+    for pattern in ("*.csv", "*.npz", *names):
         for file in run.folder.glob(pattern):
             if file.name != "results_films.csv":
                 shutil.copyfile(file, to/file.relative_to(run.folder))
+    for stage in run.seconds(): # without digests, which are those of the whole run's files
+        write_json(to/"stages"/f"{stage}.json", read_json(run.record(stage)) | dict(files={}))
 
-# %% ../nbs/33_runs.ipynb #0065
+# %% ../nbs/33_runs.ipynb #0078
 def _excerpt_masks(run, to, ids):
     for folder in ("masks", "predictions"):
         for file in sorted((run/folder).glob("*.json")):
@@ -274,14 +342,14 @@ def _excerpt_masks(run, to, ids):
             else:
                 MaskSet.read(file, run.tasks).subset(ids).save(to/folder/file.name)
 
-# %% ../nbs/33_runs.ipynb #0066
+# %% ../nbs/33_runs.ipynb #0079
 def _excerpt_maps(run, to, ids):
     for folder in sorted((run/"saliency").iterdir()):
         maps = SaliencySet.load(folder)
         if kept := [i for i in ids if i in maps]:
             maps.subset(kept).save(to/"saliency"/folder.name)
 
-# %% ../nbs/33_runs.ipynb #0067
+# %% ../nbs/33_runs.ipynb #0080
 def _excerpt_films(run, to, ids):
     part = run.part().subset(ids)
     paths = [f"films/{i}.jpg" for i in part.ids]
@@ -290,14 +358,15 @@ def _excerpt_films(run, to, ids):
         Image.fromarray(part.film(k)).save(to/path, quality=75) # pixels alone: no header comes along
     part.table.assign(path=paths).to_csv(to/"study.csv", index=False)
 
-# %% ../nbs/33_runs.ipynb #0069
+# %% ../nbs/33_runs.ipynb #0082
 def _half_weights(source, to): # a checkpoint in half precision
     state = load_file(source.with_suffix(".safetensors"))
     half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in state.items()}
     save_file(half, to.with_suffix(".safetensors"))
-    shutil.copyfile(source.with_suffix(".json"), to.with_suffix(".json"))
+    config = {k: v for k, v in read_json(source.with_suffix(".json")).items() if k != "sha256"} # of the other weights
+    write_json(to.with_suffix(".json"), config)
 
-# %% ../nbs/33_runs.ipynb #0070
+# %% ../nbs/33_runs.ipynb #0083
 def excerpt(
     run:Run, # a scored run
     folder, # where the excerpt goes; must not exist
@@ -318,7 +387,7 @@ def excerpt(
         os.replace(part, to)
     return Run(to)
 
-# %% ../nbs/33_runs.ipynb #0073
+# %% ../nbs/33_runs.ipynb #0086
 def story()->Run:
     "The small run that travels with the package."
     return Run(Path(__file__).parent/"story")

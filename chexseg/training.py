@@ -27,7 +27,7 @@ from fastcore.basics import patch, store_attr
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .core import ChexsegError, atomic_path, check_name, progress, read_json, world, write_json
+from .core import ChexsegError, atomic_path, check_name, digest, progress, read_json, world, write_json
 from .data import Part
 from .hardware import autocast, best_device, enough_memory
 
@@ -331,12 +331,6 @@ def _beside(path, suffix)->Path: # one of the two files of a checkpoint, which i
     return path.with_name(stem + suffix)
 
 # %% ../nbs/19_training.ipynb #0096
-def _sha256(path)->str: # 64 hexadecimal digits
-    "A digest of a file's bytes."
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
-
-# %% ../nbs/19_training.ipynb #0097
 def save_checkpoint(
     path, # where, without suffix: writes `path.safetensors` and `path.json`
     model:nn.Module, # whose weights to save
@@ -346,17 +340,17 @@ def save_checkpoint(
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     with atomic_path(_beside(path, ".safetensors")) as p:
         save_file(state, p)
-        digest = _sha256(p)
-    write_json(_beside(path, ".json"), dict(model.config if config is None else config, sha256=digest))
+        made = digest(p)
+    write_json(_beside(path, ".json"), dict(model.config if config is None else config, sha256=made))
     return _beside(path, ".json")
 
-# %% ../nbs/19_training.ipynb #0099
+# %% ../nbs/19_training.ipynb #0098
 class Checkpoint(NamedTuple):
     "What a checkpoint holds."
     state: dict # weights by name
     config: dict # what rebuilds the network
 
-# %% ../nbs/19_training.ipynb #0100
+# %% ../nbs/19_training.ipynb #0099
 def load_checkpoint(path, # the path given to `save_checkpoint`, with or without suffix
 )->Checkpoint: # weights and config
     "Read weights and config back; refuse a file that changed since it was written."
@@ -364,16 +358,16 @@ def load_checkpoint(path, # the path given to `save_checkpoint`, with or without
     config = read_json(about)
     if not isinstance(config, dict):
         raise ChexsegError(f"{about} does not describe a network: name a file that `save_checkpoint` wrote.")
-    digest = config.pop("sha256", None)
+    wanted = config.pop("sha256", None)
     try:
         state = load_file(weights)
     except Exception as e:
         raise ChexsegError(f"{weights} is not a whole safetensors file ({e}): train again or copy it again.") from None
-    if digest and digest != _sha256(weights):
+    if wanted and wanted != digest(weights):
         raise ChexsegError(f"{weights} is not the file that {about.name} was written for: copy both again, or train again.")
     return Checkpoint(state, config)
 
-# %% ../nbs/19_training.ipynb #0107
+# %% ../nbs/19_training.ipynb #0106
 @contextmanager
 def rebuilding(path # of a checkpoint, for the message
 ): # a context
@@ -386,7 +380,7 @@ def rebuilding(path # of a checkpoint, for the message
         why = (str(e) or type(e).__name__).splitlines()[0]
         raise ChexsegError(f"{path}: config and weights do not belong together ({why}): copy both again.") from None
 
-# %% ../nbs/19_training.ipynb #0110
+# %% ../nbs/19_training.ipynb #0109
 def fingerprint(model:nn.Module, # any network
 )->str: # 16 hexadecimal digits
     "A digest of a model's weights."
@@ -396,7 +390,7 @@ def fingerprint(model:nn.Module, # any network
         total.update(value.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()[:16]
 
-# %% ../nbs/19_training.ipynb #0115
+# %% ../nbs/19_training.ipynb #0114
 def _distributed(): # fastai's module, which gives a learner its `distrib_ctx`
     "fastai's part for several processes, or say how to get what it needs."
     try:
@@ -405,7 +399,7 @@ def _distributed(): # fastai's module, which gives a learner its `distrib_ctx`
     except ImportError:
         raise ChexsegError("Several processes need accelerate: pip install 'chexseg[distributed]'.") from None
 
-# %% ../nbs/19_training.ipynb #0118
+# %% ../nbs/19_training.ipynb #0117
 def _shared_loader(loader, device): # fastai's loader, the same in every process; the device of this one
     "Share the batches of a loader among all processes."
     class SharedDL(_distributed().DistributedDL):
@@ -415,7 +409,7 @@ def _shared_loader(loader, device): # fastai's loader, the same in every process
             return box[0]
     return SharedDL(loader, device=device)
 
-# %% ../nbs/19_training.ipynb #0120
+# %% ../nbs/19_training.ipynb #0119
 @contextmanager
 def all_processes(learn:Learner # about to be trained
 ): # the same
@@ -433,7 +427,7 @@ def all_processes(learn:Learner # about to be trained
     finally:
         learn.dls.loaders = whole
 
-# %% ../nbs/19_training.ipynb #0124
+# %% ../nbs/19_training.ipynb #0123
 class _Shares(DataLoader):
     "Each pass takes the next `n` films of an order; a new order is drawn when fewer are left."
     left = ()
@@ -443,7 +437,7 @@ class _Shares(DataLoader):
         now, self.left = self.left[:self.n], self.left[self.n:]
         return now
 
-# %% ../nbs/19_training.ipynb #0126
+# %% ../nbs/19_training.ipynb #0125
 def share_epochs(
     dls:DataLoaders, # its training batches are changed in place
     checks:int, # how often to look at the validation films in an epoch
@@ -456,7 +450,7 @@ def share_epochs(
         dls.loaders[0] = loader.new(cls=_Shares, n=each*bs)
     return batches//each
 
-# %% ../nbs/19_training.ipynb #0129
+# %% ../nbs/19_training.ipynb #0128
 def fit_learner(
     learn:Learner, # not trained yet
     epochs:int, # how many
