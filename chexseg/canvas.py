@@ -62,11 +62,12 @@ function make(tag, props = {}, ...children) {
   node.dataset.lmSuppressShortcuts = "true"; // keys belong to the editor: in JupyterLab x would cut the cell
   return node;
 }
-const HELP = [["drag", "draw a line around something"], ["click, click, …", "set points; Enter or the first point closes"],
+const HELP = [["drag", "draw a line around something"],
+  ["click, click, …", "set points; Enter or the first point closes"],
   ["drag a point", "move it"], ["drag a line", "add a point"], ["right click a point", "delete it (or Delete)"],
   ["Shift + drag inside", "move an outline"], ["Delete inside", "delete an outline"],
-  ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"], ["Ctrl Z, Ctrl Y", "undo, redo"],
-  ["H", "hide outlines while held"]];
+  ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"],
+  ["Ctrl Z, Ctrl Y", "undo, redo"], ["H", "hide outlines while held"]];
 function build(el) {
   const button = (text, title, does) => make("button", { textContent: text, title, onclick: does });
   const ui = { canvas: make("canvas", { className: "film", tabIndex: 0 }), place: make("b"), said: make("div"),
@@ -74,7 +75,7 @@ function build(el) {
   const slider = (title) => make("input", { type: "range", min: 40, max: 250, value: 100, title });
   [ui.bright, ui.contrast] = [slider("brightness"), slider("contrast")];
   const help = make("details", {}, make("summary", { textContent: "Help" }), make("table", {},
-    ...HELP.map(([what, does]) => make("tr", {}, make("th", { textContent: what }), make("td", { textContent: does })))));
+    ...HELP.map(([what, does]) => make("tr", {}, make("th", {}, what), make("td", {}, does)))));
   const light = make("div", { className: "light" }, "brightness", ui.bright, "contrast", ui.contrast);
   ui.bar = make("div", { className: "bar" });
   ui.said.className = "said";
@@ -247,11 +248,13 @@ function take(d, ui, state, tell, choose) { // what Python says is on the desk
   ui.undo = button("Undo", "Ctrl Z", () => tell({ do: "undo" }));
   ui.redo = button("Redo", "Ctrl Y", () => tell({ do: "redo" }));
   ui.source.append(...state.sources.map(s => make("option", { textContent: s })));
-  const copy = (title, task) => button(title, "instead of what is drawn", () => tell({ do: "copy", source: ui.source.value, task: task() }));
-  const copying = state.sources.length ? ["copy from", ui.source, copy("This finding", () => d.task), copy("All", () => null)] : [];
+  const copy = (title, task) => button(title, "instead of what is drawn",
+    () => tell({ do: "copy", source: ui.source.value, task: task() }));
+  const copies = ["copy from", ui.source, copy("This finding", () => d.task), copy("All", () => null)];
   ui.bar.append(button("◀", "film before", () => tell({ do: "step", by: -1 })), ui.place,
     button("▶", "next film", () => tell({ do: "step", by: 1 })), ui.undo, ui.redo,
-    button("Nothing to outline", "the film was read and is normal", () => tell({ do: "nothing" })), ...copying);
+    button("Nothing to outline", "the film was read and is normal", () => tell({ do: "nothing" })),
+    ...(state.sources.length ? copies : []));
   update(ui, state);
 }
 const update = (ui, state) => { ui.undo.disabled = !state.undo; ui.redo.disabled = !state.redo; };
@@ -315,20 +318,23 @@ STYLE = """
 .chexseg-editor .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin: 4px 0 8px }
 .chexseg-editor .bar b { min-width: 17em; text-align: center }
 .chexseg-editor .desk { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start }
-.chexseg-editor .film { width: min(640px, 100%); background: #000; touch-action: none; outline: none; border-radius: 4px }
+.chexseg-editor .film { width: min(640px, 100%); background: #000; touch-action: none; outline: none;
+  border-radius: 4px }
 .chexseg-editor .film:focus { box-shadow: 0 0 0 2px #4c8bf5 }
 .chexseg-editor .side { width: 260px }
 .chexseg-editor button, .chexseg-editor select { font: inherit; color: inherit; padding: 3px 9px; border-radius: 4px;
   background: var(--jp-layout-color2, #8881); border: 1px solid #8886; cursor: pointer }
 .chexseg-editor button:disabled { opacity: .4; cursor: default }
-.chexseg-editor .tasks button { display: flex; align-items: center; gap: 8px; width: 100%; text-align: left; margin-bottom: 2px;
-  border-color: transparent; background: none }
+.chexseg-editor .tasks button { display: flex; align-items: center; gap: 8px; width: 100%; text-align: left;
+  margin-bottom: 2px; border-color: transparent; background: none }
 .chexseg-editor .tasks button.chosen { background: #4c8bf533; border-color: #4c8bf5 }
 .chexseg-editor .tasks i { width: 13px; height: 13px; border-radius: 3px; border: 1px solid #0006 }
 .chexseg-editor .tasks em { margin-left: auto; font-style: normal; opacity: .7 }
-.chexseg-editor .light { display: grid; grid-template-columns: auto 1fr; gap: 0 8px; margin: 10px 0; align-items: center }
+.chexseg-editor .light { display: grid; grid-template-columns: auto 1fr; gap: 0 8px; margin: 10px 0;
+  align-items: center }
 .chexseg-editor .said { min-height: 2.8em; opacity: .8 }
 .chexseg-editor th { text-align: left; font-weight: 600; padding-right: 8px; vertical-align: top; white-space: nowrap }
 .chexseg-editor td { text-align: left; white-space: normal }
 """
-FRONT_END = "".join((_GEOMETRY, _FIND, _PAGE, _PAINT, _GESTURES, _CHANGES, _TAKE, _LISTEN, _RENDER, "\nexport default { render };\n"))
+_PARTS = (_GEOMETRY, _FIND, _PAGE, _PAINT, _GESTURES, _CHANGES, _TAKE, _LISTEN, _RENDER)
+FRONT_END = "".join(_PARTS) + "\nexport default { render };\n"

@@ -245,11 +245,13 @@ def receive(self:OutlineEditor,
     self.show(message.get("edit", 0), said)
 
 # %% ../nbs/35b_outline_editor.ipynb #0044
+_FILMS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom") # endings of files in a folder of films
+
 def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
     if isinstance(films, Part):
         return films
     folder = isinstance(films, (str, Path)) and Path(films).is_dir()
-    files = sorted(p for p in Path(films).iterdir() if p.suffix.lower() in (".png", ".jpg", ".jpeg", ".dcm")) if folder else films
+    files = sorted(p for p in Path(films).iterdir() if p.suffix.lower() in _FILMS) if folder else films
     files = [files] if isinstance(files, (str, Path)) else list(files)
     table = pd.DataFrame(dict(id=[image_id(p) for p in files], path=[str(p) for p in files]))
     return Part(table, list(tasks or TASKS))

@@ -40,6 +40,15 @@ from chexseg.cases import explore_cases
 from chexseg.runs import story
 explore_cases(story())
 """,
+    "errors": """
+from chexseg.cases import explore_errors
+from chexseg.runs import story
+explore_errors(story(), "bad outline", method="full")
+""",
+    "phantom": """
+from chexseg.explore import explore_phantom
+explore_phantom(2, ratio=.6, effusion=.7, edema=.6, devices=.8)
+""",
     "editor": """
 from chexseg.editor import edit_outlines
 from chexseg.runs import story
@@ -82,7 +91,8 @@ def lab(tmp_path_factory):
     port = free_port()
     settings = {f"JUPYTER_{kind}_DIR": str(folder/f".{kind.lower()}") for kind in ("CONFIG", "DATA", "RUNTIME")}
     options = [f"--port={port}", "--no-browser", "--allow-root", "--IdentityProvider.token=",
-               "--ServerApp.ip=127.0.0.1", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+               "--ServerApp.ip=127.0.0.1", "--LabApp.news_url=None",
+               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     with open(folder/"lab.log", "w") as log:
         process = subprocess.Popen([LAB, *options, str(folder)], stdout=log, stderr=log, env=os.environ | settings)
     try:
@@ -187,6 +197,28 @@ def test_the_line_moves_between_two_outlines(opened):
     set_slider(page, "line", .5)
     page.wait_for_timeout(500)
     keep(page, "explore_cases", page.locator(".jp-OutputArea-output").last)
+
+
+def test_another_kind_of_error_has_another_sentence(opened):
+    page = opened("errors")
+    text = page.locator(".widget-html-content").first
+    text.wait_for(timeout=WAIT)
+    said = text.inner_text()
+    keep(page, "explore_errors", page.locator(".jp-OutputArea-output").last)
+    page.locator("select").filter(has=page.locator("option", has_text="false alarm")).select_option("false alarm")
+    wait_until(lambda: "False alarm" in text.inner_text() != said)
+
+
+def test_the_chest_changes(opened):
+    page = opened("phantom")
+    image = page.locator(".widget-image").first
+    image.wait_for(timeout=WAIT)
+    before = pixels(image)
+    set_slider(page, "pneumothorax", .8)
+    wait_until(lambda: (pixels(image) != before).any())
+    wait_until(lambda: "Pneumothorax" in page.locator(".widget-html-content").first.inner_text())
+    page.wait_for_timeout(500)
+    keep(page, "explore_phantom", page.locator(".jp-OutputArea-output").last)
 
 
 # The outline editor --------------------------------------------------------------------------------------------------

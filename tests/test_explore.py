@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("ipywidgets")
-from chexseg.cases import disagreement, explore_cases
-from chexseg.core import ChexsegError
+from chexseg.cases import KINDS, CaseView, disagreement, explore_cases, explore_errors
+from chexseg.core import TASKS, ChexsegError
 from chexseg.editor import Outlining, edit_outlines, films_to_outline
 from chexseg.evaluation import iou_table
-from chexseg.explore import explore_saliency
+from chexseg.explore import BODY, FINDINGS, build_phantom, explore_phantom, explore_saliency
 from chexseg.masks import iou
 from chexseg.outlines import annotations_to_masks, contours, read_annotations
 from chexseg.pseudomasks import min_max
@@ -143,6 +143,79 @@ def test_disagreement_is_symmetric_and_bounded(run, part):
     assert one.equals(two)
     assert (1 - one).fillna(-1).to_numpy() == pytest.approx(iou_table(a, b, part.ids).fillna(-1).to_numpy())
     assert np.nansum(disagreement(dict(x=a, y=a), part.ids)) == 0
+
+
+# Errors --------------------------------------------------------------------------------------------------------------
+
+def test_errors_are_those_of_the_scores(run, part):
+    view = CaseView(run)
+    iou_of, outlined = run.film_ious()["ours"], run.film_ious("truth")["ours"]
+    for case in view.errors("missed").itertuples():
+        assert iou_of.loc[case.id, case.task] == 0 and outlined.loc[case.id, case.task] == 0
+    for case in view.errors("false alarm").itertuples():
+        assert iou_of.loc[case.id, case.task] == 0 and np.isnan(outlined.loc[case.id, case.task])
+    bad = view.errors("bad outline")
+    assert bad.iou.is_monotonic_increasing
+    assert bad.iou.to_numpy() == pytest.approx([iou_of.loc[c.id, c.task] for c in bad.itertuples()])
+    assert len(view.errors("bad outline", "Edema")) < len(bad)
+
+
+@pytest.mark.parametrize("method", ["weak", "full", "semi", "ours"])
+def test_every_case_has_one_sentence(run, method):
+    view = CaseView(run)
+    for kind in KINDS:
+        for case in view.errors(kind, method=method).itertuples():
+            disputed = kind == "most disputed"
+            said = view.dispute_text(case.id, case.task) if disputed else view.explain(case.id, case.task, method)
+            assert said.endswith(".") and 20 < len(said) < 300, said
+            assert "nan" not in said
+
+
+def test_kinds_and_methods_change_what_is_seen(run):
+    explorer = explore_errors(run)
+    shown = set()
+    for kind in KINDS:
+        for method in ("weak", "full"):
+            explorer.choose(method=method, kind=kind)
+            shown.add((explorer.outputs["text"].value, explorer.outputs["picture"].value))
+    assert len(shown) == 2*len(KINDS)
+
+
+def test_a_kind_without_a_case(run):
+    explorer = explore_errors(run, "false alarm", "Pneumothorax")
+    assert explorer["case"].value is None and "no such case" in explorer.outputs["text"].value
+    with pytest.raises(ChexsegError, match="no false alarm of ours of Pneumothorax"):
+        explore_errors(run, "false alarm", "Pneumothorax", static=True)
+
+
+# Phantom -------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", [*BODY, *FINDINGS])
+def test_every_slider_changes_the_film(name):
+    dial = (BODY | FINDINGS)[name]
+    plain = dict(ratio=.45, unfold=0.)
+    films = [build_phantom(1, 96, **plain | {name: value}).image for value in (dial.low, dial.high)]
+    assert (films[0] != films[1]).mean() > .001
+
+
+@pytest.mark.parametrize("name, task", [
+    ("edema", "Edema"), ("effusion", "Pleural Effusion"), ("consolidation", "Consolidation"),
+    ("atelectasis", "Atelectasis"), ("pneumothorax", "Pneumothorax"), ("lesion", "Lung Lesion"),
+    ("devices", "Support Devices")])
+def test_a_finding_leaves_the_others_alone(name, task):
+    "Alone it has its mask, and nothing else has; those of the lung belong to the opacities."
+    masks = build_phantom(4, 128, ratio=.45, unfold=0., **{name: .9}).masks
+    found = {t for t, m in zip(TASKS, masks) if m.any()}
+    assert found - {"Airspace Opacity"} == {task}
+
+
+def test_the_sliders_begin_at_the_patient_and_move_the_film():
+    explorer = explore_phantom(5, 96, effusion=.6)
+    assert (seen(explorer)[:, :96].astype(int).mean() > 20)
+    before = explorer.outputs["picture"].value
+    explorer["seed"].value = 6
+    assert explorer.outputs["picture"].value != before
+    assert "Pleural Effusion" in explorer.outputs["text"].value
 
 
 # Editor --------------------------------------------------------------------------------------------------------------
