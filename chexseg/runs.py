@@ -7,6 +7,7 @@ __all__ = ['FORMAT', 'kept_tasks', 'Run', 'as_run', 'excerpt', 'story']
 
 # %% ../nbs/33_runs.ipynb #0002
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -21,7 +22,7 @@ from safetensors.numpy import load_file, save_file
 
 from . import __version__
 from .choices import METHODS, STAGES, Choices, options, read_choices
-from .core import ChexsegError, atomic_path, digest, once, read_json, write_json
+from .core import ChexsegError, atomic_path, digest, once, read_json, world, write_json
 from .data import Part, Squares, Study
 from .evaluation import check_convention, iou_from_areas, read_areas
 from .maps import SaliencySet
@@ -74,7 +75,7 @@ class Run:
             write_json(path, dict(format=FORMAT, choices=asdict(choices)))
         self.choices = choices or was
         self.squares = Squares()
-        self.checked = False # were the files of the finished stages compared with their digests?
+        self.checked = world()[1] > 1 # several processes would check what others are writing
     def __truediv__(self, name): return self.folder/name
     def __repr__(self): return f"Run({str(self.folder)!r}), finished: {', '.join(self.seconds()) or 'nothing'}"
 
@@ -144,12 +145,18 @@ def check_files(self:Run)->int: # how many files are whole
     if lost := self.damaged():
         file, stage = next(iter(lost.items()))
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-        raise ChexsegError(f"{self/file}{more} is gone or was changed after the stage {stage!r} made it: copy it again, or "
-                           f"have it made anew, `chexseg verify {self.folder} --mend`.")
-    self.checked = True
+        raise ChexsegError(f"{self/file}{more} is gone or was changed after the stage {stage!r} made it: copy it "
+                           f"again, or have it made anew, `chexseg verify {self.folder} --mend`.")
     return len(self.digests())
 
 # %% ../nbs/33_runs.ipynb #0030
+def _clear_halves(run):
+    "Remove what `atomic_path` had begun in a process that is no more."
+    for path in list(run.folder.rglob(".*")):
+        if re.fullmatch(r"\..+\.[a-z0-9_]{8}(\.\w+)?", path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+# %% ../nbs/33_runs.ipynb #0031
 @patch
 def do_once(self:Run,
     stage:str, # one of `STAGES`
@@ -157,20 +164,23 @@ def do_once(self:Run,
 )->dict: # the record: stage, seconds, version, files
     "Do the work of a stage unless it is finished, and note how long it took and what it left."
     def make():
-        self.checked or self.check_files()
+        if not self.checked:
+            self.check_files()
+            _clear_halves(self)
+            self.checked = True
         start = time.time()
         work()
         seconds = round(time.time() - start, 1)
         return dict(stage=stage, seconds=seconds, chexseg=__version__, files=_new_files(self))
     return once(self.record(stage), make, write_json, read_json)
 
-# %% ../nbs/33_runs.ipynb #0032
+# %% ../nbs/33_runs.ipynb #0033
 @patch
 def seconds(self:Run)->dict: # stage -> seconds, for the finished ones
     "How long each stage took."
     return {s: read_json(self.record(s))["seconds"] for s in STAGES if self.finished(s)}
 
-# %% ../nbs/33_runs.ipynb #0036
+# %% ../nbs/33_runs.ipynb #0037
 @patch
 def forget_damaged(self:Run)->list: # names of the stages to be done again
     "Take damaged files away, and the records of the stages that have to be done again."
@@ -184,7 +194,7 @@ def forget_damaged(self:Run)->list: # names of the stages to be done again
         self.record(stage).unlink(missing_ok=True)
     return again
 
-# %% ../nbs/33_runs.ipynb #0039
+# %% ../nbs/33_runs.ipynb #0040
 @patch
 def save_study(self:Run,
     study:Study, # with roles
@@ -201,31 +211,31 @@ def save_study(self:Run,
     with atomic_path(self/"study.csv") as p:
         study.table.assign(path=paths).to_csv(p, index=False)
 
-# %% ../nbs/33_runs.ipynb #0040
+# %% ../nbs/33_runs.ipynb #0041
 def _shortest(path, folder)->str: # relative to the run folder where it is in it, so that this can be moved
     path, folder = os.path.abspath(path), os.path.abspath(folder)
     return os.path.relpath(path, folder) if path.startswith(folder + os.sep) else path
 
-# %% ../nbs/33_runs.ipynb #0042
+# %% ../nbs/33_runs.ipynb #0043
 @patch(as_prop=True)
 def tasks(self:Run)->list: # in the order of all arrays
     "What is to be found."
     return read_json(self/"tasks.json")
 
-# %% ../nbs/33_runs.ipynb #0044
+# %% ../nbs/33_runs.ipynb #0045
 @patch(as_prop=True)
 def films(self:Run)->dict: # role -> number of films
     "How many films of each role the run has used."
     return read_json(self/"films.json")
 
-# %% ../nbs/33_runs.ipynb #0046
+# %% ../nbs/33_runs.ipynb #0047
 @patch(as_prop=True)
 def table(self:Run)->pd.DataFrame: # one row a film
     "The study table, with the films where they are now."
     t = pd.read_csv(self/"study.csv", dtype={"id": str, "patient": str})
     return t.assign(path=[str(self.folder/p) for p in t.path])
 
-# %% ../nbs/33_runs.ipynb #0048
+# %% ../nbs/33_runs.ipynb #0049
 @patch
 def masks(self:Run,
     name:str="experts", # "experts", "readers", "pseudo" or "irnet"
@@ -233,7 +243,7 @@ def masks(self:Run,
     "Masks that the run keeps."
     return MaskSet.read(self/"masks"/f"{name}.json", self.tasks)
 
-# %% ../nbs/33_runs.ipynb #0050
+# %% ../nbs/33_runs.ipynb #0051
 @patch
 def maps(self:Run,
     role:str, # "weak", "valid", "test"; "irnet" for the walked maps of the validation films
@@ -241,7 +251,7 @@ def maps(self:Run,
     "Saliency maps that the run keeps."
     return SaliencySet.load(self/"saliency"/role)
 
-# %% ../nbs/33_runs.ipynb #0052
+# %% ../nbs/33_runs.ipynb #0053
 @patch
 def part(self:Run,
     *roles:str, # "weak", "expert", "valid", "test"; all films when none are given
@@ -254,7 +264,7 @@ def part(self:Run,
     in_memory = len(self.table)*c.study.side**2 < 1e9
     return replace(study.part(*roles), kept=self.squares if in_memory else None)
 
-# %% ../nbs/33_runs.ipynb #0054
+# %% ../nbs/33_runs.ipynb #0055
 @patch
 def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "readers" last, where there are any
     "What segmenters and human readers say of the test films."
@@ -263,32 +273,32 @@ def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "reade
         made["readers"] = self.masks("readers")
     return made
 
-# %% ../nbs/33_runs.ipynb #0057
+# %% ../nbs/33_runs.ipynb #0058
 @patch(as_prop=True)
 def on_phantom(self:Run)->bool:
     "Were the films drawn?"
     return "phantom.json" in read_json(self/"manifest.json")["inputs"]
 
-# %% ../nbs/33_runs.ipynb #0059
+# %% ../nbs/33_runs.ipynb #0060
 @patch(as_prop=True)
 def labels(self:Run)->dict: # method -> what to call it; "readers" are the second readers
     "Methods under the names that tables show."
     who = "simulated readers" if self.on_phantom else "radiologists"
     return {name: method.label for name, method in METHODS.items()} | dict(readers=who)
 
-# %% ../nbs/33_runs.ipynb #0062
+# %% ../nbs/33_runs.ipynb #0063
 def _check_scored(run): # the last but one stage must be done
     if not run.finished("scores"):
         raise ChexsegError(f"{run.folder} has no scores yet: finish it with `chexseg scores {run.folder}`.")
 
-# %% ../nbs/33_runs.ipynb #0064
+# %% ../nbs/33_runs.ipynb #0065
 def _by_convention(run, name, convention)->pd.DataFrame: # the rows of a table of scores that one convention gave
     check_convention(convention)
     _check_scored(run)
     t = pd.read_csv(run/f"{name}.csv")
     return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
 
-# %% ../nbs/33_runs.ipynb #0065
+# %% ../nbs/33_runs.ipynb #0066
 @patch
 def results(self:Run,
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -296,14 +306,14 @@ def results(self:Run,
     "IoU of every method and task over the test films, with intervals."
     return _by_convention(self, "results", convention)
 
-# %% ../nbs/33_runs.ipynb #0068
+# %% ../nbs/33_runs.ipynb #0069
 @patch
 def areas(self:Run)->dict: # method -> `Areas` of the test films
     "Shared, predicted and true area of every test film and task."
     _check_scored(self)
     return read_areas(self/"areas.npz")
 
-# %% ../nbs/33_runs.ipynb #0070
+# %% ../nbs/33_runs.ipynb #0071
 @patch
 def film_ious(self:Run,
     convention:str="either", # which films count: "either", "both" or "truth"
@@ -311,7 +321,7 @@ def film_ious(self:Run,
     "IoU of every method on every test film and task."
     return {m: iou_from_areas(a, convention) for m, a in self.areas().items()}
 
-# %% ../nbs/33_runs.ipynb #0072
+# %% ../nbs/33_runs.ipynb #0073
 @patch
 def comparisons(self:Run,
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -322,7 +332,7 @@ def comparisons(self:Run,
     t = _by_convention(self, "comparisons", convention)
     return {pair: part.drop(columns="pair").set_index("task") for pair, part in t.groupby("pair", sort=False)}
 
-# %% ../nbs/33_runs.ipynb #0076
+# %% ../nbs/33_runs.ipynb #0077
 def _excerpt_tables(run, to): # whole; the scores of single films are in the areas
     (to/"stages").mkdir(parents=True)
     names = ("config.json", "tasks.json", "films.json", "manifest.json")
@@ -333,7 +343,7 @@ def _excerpt_tables(run, to): # whole; the scores of single films are in the are
     for stage in run.seconds(): # without digests, which are those of the whole run's files
         write_json(to/"stages"/f"{stage}.json", read_json(run.record(stage)) | dict(files={}))
 
-# %% ../nbs/33_runs.ipynb #0078
+# %% ../nbs/33_runs.ipynb #0079
 def _excerpt_masks(run, to, ids):
     for folder in ("masks", "predictions"):
         for file in sorted((run/folder).glob("*.json")):
@@ -342,14 +352,14 @@ def _excerpt_masks(run, to, ids):
             else:
                 MaskSet.read(file, run.tasks).subset(ids).save(to/folder/file.name)
 
-# %% ../nbs/33_runs.ipynb #0079
+# %% ../nbs/33_runs.ipynb #0080
 def _excerpt_maps(run, to, ids):
     for folder in sorted((run/"saliency").iterdir()):
         maps = SaliencySet.load(folder)
         if kept := [i for i in ids if i in maps]:
             maps.subset(kept).save(to/"saliency"/folder.name)
 
-# %% ../nbs/33_runs.ipynb #0080
+# %% ../nbs/33_runs.ipynb #0081
 def _excerpt_films(run, to, ids):
     part = run.part().subset(ids)
     paths = [f"films/{i}.jpg" for i in part.ids]
@@ -358,7 +368,7 @@ def _excerpt_films(run, to, ids):
         Image.fromarray(part.film(k)).save(to/path, quality=75) # pixels alone: no header comes along
     part.table.assign(path=paths).to_csv(to/"study.csv", index=False)
 
-# %% ../nbs/33_runs.ipynb #0082
+# %% ../nbs/33_runs.ipynb #0083
 def _half_weights(source, to): # a checkpoint in half precision
     state = load_file(source.with_suffix(".safetensors"))
     half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in state.items()}
@@ -366,7 +376,7 @@ def _half_weights(source, to): # a checkpoint in half precision
     config = {k: v for k, v in read_json(source.with_suffix(".json")).items() if k != "sha256"} # of the other weights
     write_json(to.with_suffix(".json"), config)
 
-# %% ../nbs/33_runs.ipynb #0083
+# %% ../nbs/33_runs.ipynb #0084
 def excerpt(
     run:Run, # a scored run
     folder, # where the excerpt goes; must not exist
@@ -387,7 +397,7 @@ def excerpt(
         os.replace(part, to)
     return Run(to)
 
-# %% ../nbs/33_runs.ipynb #0086
+# %% ../nbs/33_runs.ipynb #0087
 def story()->Run:
     "The small run that travels with the package."
     return Run(Path(__file__).parent/"story")

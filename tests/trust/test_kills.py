@@ -2,11 +2,16 @@
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
+
+from chexseg.choices import STAGES
+from chexseg.core import ChexsegError
+from chexseg.runs import Run
 
 TINY = ("run --films 40 30 12 --side 64 --experts 8 --classifier-epochs 1 --segmenter-steps 3 --segmenter-bs 4 "
         "--methods weak full full+vote semi --bootstraps 20 --workers 0 --out run").split()
@@ -22,12 +27,10 @@ def start(folder):
 
 
 def finish(folder):
-    "Let the run come to its end; seconds that it took."
-    began = time.perf_counter()
+    "Let the run come to its end."
     process = start(folder)
     said = process.communicate(timeout=600)[1]
     assert process.returncode == 0, said.decode()[-2000:]
-    return time.perf_counter() - began
 
 
 def digests(folder):
@@ -39,27 +42,82 @@ def digests(folder):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    "A run that nobody disturbed, and how long it took."
+    "A folder with a run that nobody disturbed."
     folder = tmp_path_factory.mktemp("whole")
-    return folder, finish(folder)
+    finish(folder)
+    return folder
+
+
+def kill_after(folder, stage, pause):
+    "Start the run, and kill it a moment after a stage has begun; whether it was still running."
+    process = start(folder)
+    while process.poll() is None and not (folder/"run"/"stages"/f"{stage}.json").exists():
+        time.sleep(.02)
+    time.sleep(pause)
+    running = process.poll() is None
+    process.kill()
+    process.wait()
+    return running
 
 
 def test_a_killed_run_goes_on(whole, tmp_path, capsys):
-    "Killed after a random share of its time, again and again."
-    folder, seconds = whole
+    "Killed during the stages that come after some others, a random moment after these were done."
     moments = random.Random(0)
-    killed = 0
-    for _ in range(KILLS):
-        process = start(tmp_path)
-        try:
-            process.wait(timeout=2 + moments.random()*(seconds - 2))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            killed += 1
+    after = sorted(moments.choices(list(STAGES)[:-2], k=KILLS), key=list(STAGES).index)
+    killed = sum(kill_after(tmp_path, stage, moments.random()*.3) for stage in after)
     finish(tmp_path)
-    assert digests(tmp_path/"run") == digests(folder/"run")
+    assert digests(tmp_path/"run") == digests(whole/"run")
     left = [p.name for p in (tmp_path/"run").rglob("*") if p.name.startswith(".")]
     assert left == [], left
+    assert killed >= KILLS - 1
     with capsys.disabled():
-        print(f"\nkills survived: {killed}")
+        print(f"\nkills survived: {killed}, after {', '.join(after)}")
+
+
+def spoilt(data, how):
+    "The bytes of a file after something has happened to it."
+    if how == "a bit flipped":
+        return data[:len(data)//2] + bytes([data[len(data)//2] ^ 1]) + data[len(data)//2 + 1:]
+    return data[:-1] if how == "cut" else b""
+
+
+@pytest.mark.parametrize("how", ["a bit flipped", "cut", "emptied", "gone"])
+def test_every_spoilt_file_is_found(whole, how, capsys):
+    folder = whole/"run"
+    run = Run(folder)
+    names = [n for n in run.digests() if (folder/n).stat().st_size]
+    assert len(names) > 20 and {"classifier.safetensors", "areas.npz", "study.csv"} <= set(names)
+    for name in names:
+        data = (folder/name).read_bytes()
+        if how == "gone":
+            (folder/name).unlink()
+        else:
+            (folder/name).write_bytes(spoilt(data, how))
+        assert list(run.damaged()) == [name]
+        (folder/name).write_bytes(data)
+    assert run.damaged() == {}
+    with capsys.disabled():
+        print(f"\ncorruptions found, {how}: {len(names)} of {len(names)}")
+
+
+def test_two_exchanged_networks_are_found(whole):
+    folder = whole/"run"
+    pair = [folder/"segmenters"/f"{m}.safetensors" for m in ("weak", "semi")]
+    kept = [p.read_bytes() for p in pair]
+    for path, data in zip(pair, reversed(kept)):
+        path.write_bytes(data)
+    assert list(Run(folder).damaged()) == ["segmenters/semi.safetensors", "segmenters/weak.safetensors"]
+    for path, data in zip(pair, kept):
+        path.write_bytes(data)
+
+
+def test_what_is_spoilt_is_made_anew(whole, tmp_path):
+    "A network's weights: it, and all that was made of it, as it was before."
+    folder = whole/"run"
+    shutil.copytree(folder, tmp_path/"run")
+    (tmp_path/"run"/"segmenters"/"semi.safetensors").write_bytes(b"spoilt")
+    with pytest.raises(ChexsegError, match="semi.safetensors is gone or was changed after the stage 'segmenters'"):
+        Run(tmp_path/"run").check_files()
+    assert Run(tmp_path/"run").forget_damaged() == ["segmenters", "predictions", "scores", "report"]
+    finish(tmp_path)
+    assert digests(tmp_path/"run") == digests(folder)

@@ -13,8 +13,9 @@ from chexseg.dataset import write_phantom
 
 pydicom = pytest.importorskip("pydicom", reason="pip install 'chexseg[dicom]'")
 PERSON = dict(PatientName="DOEWINTERS^JANETTE", PatientID="MRN9911882", PatientBirthDate="19470311",
-              AccessionNumber="ACC5550123", InstitutionName="Mercy Hospital", ReferringPhysicianName="HOUSEMANN^GREGORY",
-              StudyDate="20110403", PatientAddress="12 Elm Street", DeviceSerialNumber="SN774411")
+              AccessionNumber="ACC5550123", InstitutionName="Mercy Hospital", StudyDate="20110403",
+              ReferringPhysicianName="HOUSEMANN^GREGORY", PatientAddress="12 Elm Street",
+              DeviceSerialNumber="SN774411")
 WORDS = [w for value in PERSON.values() for w in value.split("^")]
 
 
