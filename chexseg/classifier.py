@@ -28,7 +28,7 @@ from .films import check_side
 from .tables import KEYS
 from .hardware import autocast, best_device
 from .training import (Augment, Films, Learner, film_learner, film_loaders, fit_learner, kept_epochs,
-                              load_checkpoint, share_epochs)
+                              load_checkpoint, rebuilding, share_epochs)
 from fastai.learner import Metric
 
 # %% ../nbs/20_classifier.ipynb #0014
@@ -292,8 +292,9 @@ def load_classifier(path, # the path given to `save_checkpoint`
     state, config = load_checkpoint(path)
     if not {"arch", "n_out"} <= set(config):
         raise ChexsegError(f"{path} does not hold a classifier: its JSON file names no arch.")
-    model = build_classifier(config["arch"], config["n_out"], multiclass=config.get("multiclass", False))
-    model.load_state_dict(state)
+    with rebuilding(path):
+        model = build_classifier(config["arch"], config["n_out"], multiclass=config.get("multiclass", False))
+        model.load_state_dict(state)
     model.config = config
     return model.eval()
 

@@ -34,11 +34,13 @@ FORMAT = 3 # of run folders; a change that older versions cannot read gets the n
 # %% ../nbs/33_runs.ipynb #0007
 def _kept_choices(path)->Choices: # those that a folder was made with
     kept = read_json(path)
+    if not isinstance(kept, dict):
+        raise ChexsegError(f"{path} holds no choices of a run: is it the config.json of one?")
     made = kept.get("format", 1)
     if made != FORMAT:
         raise ChexsegError(f"{path} is of format {made}, this version of chexseg reads format {FORMAT}: "
                            "start the run anew in another folder, or use the version that made it.")
-    return read_choices(kept["choices"], path)
+    return read_choices(kept.get("choices"), path)
 
 # %% ../nbs/33_runs.ipynb #0009
 def _check_same(folder, was, now): # a folder belongs to the choices it was begun with

@@ -83,6 +83,10 @@ def _check_columns(
         raise ChexsegError(f"{path} lists no films: is it the whole file?")
     if not _observations(df):
         raise ChexsegError(f"{path} has no column with labels (1, 0, -1 or blank): it needs one for each finding.")
+    if df.Path.isna().any():
+        raise ChexsegError(f"{path}: row {int(df.Path.isna().argmax()) + 2} names no film: fill its Path in, or drop it.")
+    if twice := [c for c in df if c.endswith(".1") and c[:-2] in df]: # pandas has given the second another name
+        raise ChexsegError(f"{path} has two columns {twice[0][:-2]!r}: keep one of them.")
 
 # %% ../nbs/13_tables.ipynb #0029
 def task_of(observation:str # an observation, as a label file or a file of masks names it
