@@ -8,7 +8,7 @@ SEED ?= 0
 REAL := $(if $(wildcard ../shared/data/README.md),CHEXSEG_TEST_DATA=$${CHEXSEG_TEST_DATA:-$(abspath ../shared/data)},)
 TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
 
-.PHONY: help demo bench story docs test lab lint check nbtest pytest newest readme notebooks hooks wheel clean
+.PHONY: help demo bench gpu story docs test lab lint check nbtest pytest newest readme notebooks hooks wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -34,6 +34,12 @@ demo: .venv/.ready ## the whole method on the phantom, on a CPU: a table and run
 bench: .venv/.ready ## what is fast, against whom: benchmarks/results/*.json and chart.png
 	-$(BIN)/python -m pip install --quiet pydensecrf2  # the peer of the CRF; it needs a compiler, and without it that figure stays as it was
 	$(BIN)/python -m benchmarks.all
+
+# What only a machine with a GPU can tell; benchmarks/results/gpu keeps what it said.
+gpu: .venv/.ready ## on a machine with a GPU: its tests, what it does a second, and the method at its size
+	$(BIN)/python -m pytest -q tests/test_cuda.py
+	$(BIN)/python -m benchmarks.gpu
+	$(BIN)/chexseg run --preset gpu --out runs/gpu
 
 # The run whose excerpt travels with the package: 8,000 phantoms at 512 px, half an hour on two cores.
 story: .venv/.ready ## make chexseg/story anew: the run that the chapters show
