@@ -65,22 +65,32 @@ def _add_studies(commands):
 
 # %% ../nbs/38_cli.ipynb #0015
 def _add_predict(commands):
-    p = commands.add_parser("predict", help="segment films with a run's segmenter")
-    p.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG or DICOM")
+    p = commands.add_parser("predict", help="outline films with a run's segmenter")
+    p.add_argument("films", nargs="+", metavar="FILM", help="JPEG, PNG or DICOM; a folder of them; a pattern")
     p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
     p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
-    p.add_argument("--out", default="predictions", help="folder for overlays and masks (default: %(default)s)")
-    p.add_argument("--overwrite", action="store_true", help="write over overlays and masks that are there already")
+    p.add_argument("--out", default="predictions", help="folder for what is found (default: %(default)s)")
+    p.add_argument("--write", nargs="+", metavar="WHAT", help="overlays, masks, json or csv (default: all)")
+    p.add_argument("--overwrite", action="store_true", help="write over what is there already; never over a film")
     _add_device(p)
 
-# %% ../nbs/38_cli.ipynb #0017
+# %% ../nbs/38_cli.ipynb #0016
+def _add_retune(commands):
+    p = commands.add_parser("retune", help="choose a segmenter's thresholds anew on a few outlines of your own")
+    p.add_argument("data", metavar="FOLDER", help="films, labels and outlines, as `init` makes it")
+    p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
+    p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
+    p.add_argument("--out", default="retuned", help="segmenter to write (default: %(default)s)")
+    _add_device(p)
+
+# %% ../nbs/38_cli.ipynb #0018
 def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; nothing in it is changed")
     p.add_argument("--tasks", nargs="+", default=["Finding"], metavar="NAME",
                    help="what is to be found, as you call it (default: Finding)")
 
-# %% ../nbs/38_cli.ipynb #0018
+# %% ../nbs/38_cli.ipynb #0019
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
     p.add_argument("folder", metavar="FOLDER")
@@ -94,18 +104,18 @@ def _add_folders(commands):
     p.add_argument("folder", metavar="FOLDER", help="where the excerpt goes; must not exist")
     p.add_argument("--films", type=int, default=12, help="test films to keep (default: %(default)s)")
 
-# %% ../nbs/38_cli.ipynb #0019
+# %% ../nbs/38_cli.ipynb #0020
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
     p = argparse.ArgumentParser("chexseg", description=about)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_init, _add_run, _add_stages, _add_studies, _add_predict, _add_folders):
+    for add in (_add_init, _add_run, _add_stages, _add_studies, _add_predict, _add_retune, _add_folders):
         add(commands)
     return p
 
-# %% ../nbs/38_cli.ipynb #0022
+# %% ../nbs/38_cli.ipynb #0023
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
@@ -117,57 +127,79 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/38_cli.ipynb #0024
+# %% ../nbs/38_cli.ipynb #0025
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood:\n"
           f"  chexseg run {folder} --out runs/{Path(folder).resolve().name} --until prepare")
 
-# %% ../nbs/38_cli.ipynb #0026
+# %% ../nbs/38_cli.ipynb #0027
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/38_cli.ipynb #0028
-def _predict(files, model, method, out, overwrite):
-    from chexseg.inference import predict_files
+# %% ../nbs/38_cli.ipynb #0029
+def _segmenter(model, method)->Path: # of a run, or one by itself
     from chexseg.runs import Run
     path = Path(model)
-    if (path/"config.json").exists():
-        path = path/"segmenters"/(method or Run(path).choices.run.methods[-1])
-    done = predict_files(path, files, out, overwrite)
-    print(f"{len(done)} film{'s' * (len(done) != 1)} segmented: {out}")
+    return path/"segmenters"/(method or Run(path).choices.run.methods[-1]) if (path/"config.json").exists() else path
 
-# %% ../nbs/38_cli.ipynb #0030
+# %% ../nbs/38_cli.ipynb #0032
+def _predict(films, model, method, out, write, overwrite)->int: # exit status
+    from chexseg.predict import OUTPUTS, predict_files
+    done = predict_files(_segmenter(model, method), films, out, overwrite, write or OUTPUTS)
+    n, lost = len(done.masks), done.wrong
+    print(f"{n:,} film{'s' * (n != 1)} outlined: {out}")
+    for name, why in lost.items():
+        print(f"chexseg: {name}: {why}", file=sys.stderr)
+    if lost:
+        print(f"chexseg: {len(lost):,} of {n + len(lost):,} films could not be outlined; the others are in {out}.",
+              file=sys.stderr)
+    return 3 if lost else 0
+
+# %% ../nbs/38_cli.ipynb #0034
+def _retune(data, model, method, out):
+    from chexseg.data import open_study
+    from chexseg.inference import load_segmenter, save_segmenter
+    from chexseg.predict import retune
+    if Path(out).with_suffix(".json").exists():
+        raise ChexsegError(f"{out} is there already: name another segmenter with --out.")
+    segmenter = load_segmenter(_segmenter(model, method))
+    table = retune(segmenter, open_study(data))
+    save_segmenter(out, segmenter)
+    print(table.round(3).to_string())
+    print(f"\nThe IoUs are of the films on which thresholds were chosen. Use them: chexseg predict FILM --model {out}")
+
+# %% ../nbs/38_cli.ipynb #0036
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/38_cli.ipynb #0032
+# %% ../nbs/38_cli.ipynb #0038
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/38_cli.ipynb #0034
-def _command(command, **given):
-    own = dict(init=_init, run=_run, study=_study, predict=_predict, phantom=_phantom, excerpt=_excerpt)
+# %% ../nbs/38_cli.ipynb #0040
+def _command(command, **given)->int: # exit status
+    own = dict(init=_init, run=_run, study=_study, predict=_predict, retune=_retune, phantom=_phantom, excerpt=_excerpt)
     if command in own:
-        own[command](**given)
-    else:
-        from chexseg.pipeline import RUN_STAGE
-        RUN_STAGE[command](given["run"])
+        return own[command](**given) or 0
+    from chexseg.pipeline import RUN_STAGE
+    RUN_STAGE[command](given["run"])
+    return 0
 
-# %% ../nbs/38_cli.ipynb #0036
+# %% ../nbs/38_cli.ipynb #0042
 def _on(device): # a context
     if not device:
         return nullcontext()
     from chexseg.hardware import on_device
     return on_device(device)
 
-# %% ../nbs/38_cli.ipynb #0039
+# %% ../nbs/38_cli.ipynb #0045
 @contextmanager
 def _notes():
     said = set()
@@ -179,22 +211,21 @@ def _notes():
         warnings.showwarning = show
         yield
 
-# %% ../nbs/38_cli.ipynb #0041
+# %% ../nbs/38_cli.ipynb #0047
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
     given = vars(parser().parse_args(argv))
     try:
         with _notes(), _on(given.pop("device", None)):
-            _command(**given)
+            return _command(**given)
     except ChexsegError as e:
         print(f"chexseg: {e}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("chexseg: stopped; the same command goes on from the last finished stage.", file=sys.stderr)
         return 130
-    return 0
 
-# %% ../nbs/38_cli.ipynb #0044
+# %% ../nbs/38_cli.ipynb #0050
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())

@@ -5,18 +5,21 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from chexseg.__main__ import main, parser
 from chexseg.choices import STAGES, STUDIES
+from chexseg.data import open_study
 from chexseg.dataset import write_phantom
 from chexseg.evaluation import CONVENTIONS, bootstrap, fractions
 from chexseg.pipeline import RUN_STAGE, run_pipeline
 from chexseg.report import EXPLAINED, results_text
 
-COMMANDS = [[c] for c in ("run", "predict", "phantom", "excerpt", "study", *STAGES)] + [["study", s] for s in STUDIES]
+COMMANDS = [[c] for c in ("init", "run", "predict", "retune", "phantom", "excerpt", "study", *STAGES)] + [["study", s] for s in STUDIES]
 
 
 @pytest.fixture(scope="module")
@@ -187,11 +190,58 @@ def test_predict_does_what_it_can(films, one_task, tmp_path, capsys):
     broken = tmp_path/"broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n then nothing")
     out = tmp_path/"out"
-    status, sentence = said(capsys, "predict", film, broken, "--model", one_task.folder, "--out", out)
-    assert status == 1 and "broken.png" in sentence
+    status = main(["predict", str(film), str(broken), "--model", str(one_task.folder), "--out", str(out)])
+    err = capsys.readouterr().err
+    assert status == 3 and "broken.png cannot be read" in err and "1 of 2 films could not be outlined" in err
     made = json.loads((out/"segmentations.json").read_text())
     assert [list(m) for m in made.values()] == [["Enlarged Cardiomediastinum"]]
     assert Image.open(next(out.glob("*.png"))).size == Image.open(film).size
+    table = pd.read_csv(out/"films.csv")
+    mask = np.asarray(Image.open(next(out.glob("masks/Enlarged Cardiomediastinum/*.png"))))
+    assert table["Enlarged Cardiomediastinum: pixels"].tolist() == [np.count_nonzero(mask)]
+
+
+def test_predict_ends_with_1_where_no_film_could_be_outlined(one_task, tmp_path, capsys):
+    (tmp_path/"broken.png").write_text("nothing")
+    status, sentence = said(capsys, "predict", tmp_path/"broken.png", "--model", one_task.folder, "--out", tmp_path/"out")
+    assert status == 1 and "No film could be outlined" in sentence and not (tmp_path/"out").exists()
+
+
+def test_predict_takes_folders_and_patterns(films, one_task, tmp_path, capsys):
+    test = films/"chexlocalize/CheXpert/test"
+    n = len(list(test.rglob("*.jpg")))
+    for k, what in enumerate((test, test/"**"/"*.jpg")):
+        out = tmp_path/str(k)
+        assert said(capsys, "predict", what, "--model", one_task.folder, "--out", out, "--write", "csv", "json")[0] == 0
+        assert len(pd.read_csv(out/"films.csv")) == n and sorted(f.name for f in out.iterdir())[0] == "films.csv"
+    status, sentence = said(capsys, "predict", tmp_path/"*.dcm", "--model", one_task.folder, "--out", tmp_path/"out")
+    assert status == 1 and "name a film, a folder of films or a pattern" in sentence
+
+
+def test_what_predict_writes_can_be_learnt_from(films, one_task, tmp_path, capsys):
+    "Predict, correct, train again: masks come out in the layout in which they go in."
+    folder = tmp_path/"mine"
+    shutil.copytree(films/"chexlocalize/CheXpert/test", folder/"films")
+    main(["init", str(folder), "--tasks", "Enlarged Cardiomediastinum"])
+    assert said(capsys, "predict", folder/"films", "--model", one_task.folder, "--out", tmp_path/"out")[0] == 0
+    shutil.copytree(tmp_path/"out/masks", folder/"masks", dirs_exist_ok=True)
+    table = pd.read_csv(folder/"labels.csv").assign(**{"Enlarged Cardiomediastinum": 1})
+    table.to_csv(folder/"labels.csv", index=False)
+    study = open_study(folder)
+    made = json.loads((tmp_path/"out/segmentations.json").read_text())
+    assert len(study.experts) == len(made)
+
+
+def test_retune_changes_thresholds_and_nothing_else(films, one_task, tmp_path, capsys):
+    out = tmp_path/"retuned"
+    command = ("retune", films, "--model", one_task.folder, "--method", "full", "--out", out)
+    assert said(capsys, *command)[0] == 0
+    status, sentence = said(capsys, *command)
+    assert status == 1 and "is there already" in sentence
+    old, new = (json.loads(p.read_text()) for p in (one_task/"segmenters/full.json", out.with_suffix(".json")))
+    assert {k for k in old if old[k] != new[k]} <= {"thresholds", "cutoffs", "versions"}
+    weights = [load_file(p) for p in (one_task/"segmenters/full.safetensors", out.with_suffix(".safetensors"))]
+    assert all((weights[0][k] == weights[1][k]).all() for k in weights[0])
 
 
 def test_predict_never_writes_over_a_film(films, one_task, tmp_path, capsys, monkeypatch):
