@@ -211,6 +211,13 @@ def _block(model, part, ks, write, out, wrong): # yields the masks and the row o
             yield ids[k], *done
 
 # %% ../nbs/32b_predict.ipynb #0046
+def _blocks(n, bs): # yields ranges of film numbers, with a bar that counts films
+    with progress(None, "predicting", n) as bar:
+        for a in range(0, n, bs):
+            yield range(a, min(a + bs, n))
+            bar.update(min(bs, n - a))
+
+# %% ../nbs/32b_predict.ipynb #0048
 def _write_all(out, made, write): # what all films share; refuse when there is none
     if not made.masks:
         raise ChexsegError(f"No film could be outlined. {' '.join(list(made.wrong.values())[:3])}")
@@ -220,7 +227,7 @@ def _write_all(out, made, write): # what all films share; refuse when there is n
         with atomic_path(out/"films.csv") as p:
             made.table.to_csv(p, index=False)
 
-# %% ../nbs/32b_predict.ipynb #0048
+# %% ../nbs/32b_predict.ipynb #0050
 def predict_files(
     model, # a segmenter, or the path of one
     what, # films, folders, patterns: JPEG, PNG or DICOM
@@ -237,18 +244,15 @@ def predict_files(
     tasks, wrong, rows, masks = model.config["tasks"], {}, [], {}
     _check_free(_files(out, part.ids, tasks, write), part.paths, overwrite)
     model.eval()
-    with progress(None, "predicting", len(part)) as bar:
-        for a in range(0, len(part), bs):
-            ks = range(a, min(a + bs, len(part)))
-            for id, found, row in _block(model, part, ks, write, out, wrong):
-                masks[id] = found
-                rows.append(row)
-            bar.update(len(ks))
+    for ks in _blocks(len(part), bs):
+        for id, found, row in _block(model, part, ks, write, out, wrong):
+            masks[id] = found
+            rows.append(row)
     made = Predicted(MaskSet(masks, tasks), pd.DataFrame(rows), wrong)
     _write_all(out, made, write)
     return made
 
-# %% ../nbs/32b_predict.ipynb #0056
+# %% ../nbs/32b_predict.ipynb #0058
 def _for_model(model, study)->Part: # all films of a study with all tasks of a model; what the study lacks is unknown
     tasks = model.config["tasks"]
     if not set(tasks) & set(study.tasks):
@@ -258,13 +262,13 @@ def _for_model(model, study)->Part: # all films of a study with all tasks of a m
     table = part.table.assign(**{t: np.nan for t in tasks if t not in study.tasks})
     return Part(table, tasks, MaskSet(study.experts.masks, [*study.tasks, *tasks]).select(tasks))
 
-# %% ../nbs/32b_predict.ipynb #0058
+# %% ../nbs/32b_predict.ipynb #0060
 def _mean_ious(model, outlined, thresholds)->dict: # {task: mean IoU over the outlined films that show it}
     films = MaskFilms(outlined, model.config["side"])
     probs = np.stack([p for p, _ in mask_probs(model, films)])
     return ious_at(probs, films.all_masks(), {t: thresholds[t] for t in outlined.tasks})
 
-# %% ../nbs/32b_predict.ipynb #0060
+# %% ../nbs/32b_predict.ipynb #0062
 def retune(
     model:Segmenter, # a trained segmenter; its thresholds and cutoffs are changed
     study:Study, # films with a few outlines, and image labels
