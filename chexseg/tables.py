@@ -244,7 +244,7 @@ def _splits(
     path, # the file, for the message
 )->list: # "train", "val" or "test" for each film, "" where nothing is said
     "What each film is for."
-    told = df.Split.fillna("").astype(str).str.strip().str.lower()
+    told = df.Split.astype(object).fillna("").astype(str).str.strip().str.lower()
     if len(odd := told[~told.isin(["", *SPLITS])]):
         raise ChexsegError(f"{path}: {odd.iloc[0]!r} in the column 'Split' is not train, val or test, nor blank.")
     return [SPLITS.get(s, "") for s in told]
