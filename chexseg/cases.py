@@ -60,7 +60,10 @@ class CaseView:
         self.ious = {m: t.loc[self.part.ids] for m, t in self.run.film_ious().items()}
         self.names = film_names(self.part)
         self.maps = self.run.maps("test")
-    disputed = cached_property(lambda self: disagreement(self.made, self.part.ids))
+    @cached_property
+    def disputed(self)->pd.DataFrame: # as from `disagreement`; NaN where one method stands alone
+        alone = pd.DataFrame(np.nan, self.part.ids, self.part.tasks)
+        return disagreement(self.made, self.part.ids) if len(self.made) > 1 else alone
 
 # %% ../nbs/35a_cases.ipynb #0012
 @patch
@@ -328,7 +331,7 @@ def _facts(self:CaseView, id, task, method): # masks and numbers of one case
 @patch
 def _usual(self:CaseView, task)->float: # three in four findings of the task are larger, as a share of the film
     areas = next(iter(self.run.areas().values()))
-    share = (areas.truth/areas.sizes.prod(1, keepdims=True))[:, areas.tasks.index(task)]
+    share = (areas.truth/np.maximum(areas.sizes.prod(1, keepdims=True), 1))[:, areas.tasks.index(task)]
     return float(np.quantile(share[share > 0], .25)) if (share > 0).any() else 0.
 
 # %% ../nbs/35a_cases.ipynb #0054
@@ -446,12 +449,12 @@ def explore_errors(
     run, # a scored run, or its folder
     kind:str="missed", # "missed", "false alarm", "bad outline" or "most disputed"
     task:str=None, # one of the run's tasks; all when not given
-    method:str="ours", # whose errors
+    method:str=None, # whose errors; the last method's when not given
     methods=COMPARED, # who may be chosen, and whose disagreement counts
     static:bool=False, # a figure of the first six instead of widgets
 ): # an `Explorer`, or a matplotlib figure
     "The grossest errors of a method, each with one computed sentence."
     view = CaseView(run, methods)
-    check_name(method, view.methods, "method")
+    method = check_name(method or view.methods[-1], view.methods, "method")
     check_name(kind, KINDS, "kind")
     return _error_figure(view, kind, task, method) if static else _error_controls(view, kind, task, method)

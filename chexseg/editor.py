@@ -46,7 +46,7 @@ class Outlining:
     size = property(lambda self: self.part.size(self.k), doc="Its height and width, pixels.")
     entry = property(lambda self: self.kept.get(self.id), doc="What the file holds of it; None: not read yet.")
     def __repr__(self):
-        return f"Outlining({self.id}, {len(self.kept)} of {len(self.part)} films read, in {str(self.path)!r})"
+        return f"Outlining({self.id}, {len(self.kept)} of {len(self.part)} films read, in {self.path.name})"
 
 # %% ../nbs/35b_outline_editor.ipynb #0008
 @patch
@@ -210,10 +210,11 @@ class OutlineEditor:
         self.desk = desk
         self.widget = _widget_class()()
         self.widget.on_msg(lambda widget, message, buffers: self.receive(message))
-        self.shown = None
+        self.shown = None # the film that the browser has
+        self.edit = 0 # the number of the browser's last change
         self.show()
-    def show(self, edit=0, said=None): # bring film and outlines to the browser
-        state = self.desk.state() | dict(edit=edit)
+    def show(self, said=None): # bring film and outlines to the browser
+        state = self.desk.state() | dict(edit=self.edit)
         with self.widget.hold_sync():
             if self.shown != state["id"]:
                 self.widget.film = _film_for_browser(self.desk.part.film(self.desk.k))
@@ -238,13 +239,14 @@ def receive(self:OutlineEditor,
 ):
     "Do what the front end asks for; what goes wrong is said beside the film."
     said = None
+    self.edit = message.get("edit", self.edit)
     try:
         _ACTIONS[check_name(message.get("do"), _ACTIONS, "action")](self.desk, message)
     except (ChexsegError, OSError) as e:
         said = str(e)
-    self.show(message.get("edit", 0), said)
+    self.show(said)
 
-# %% ../nbs/35b_outline_editor.ipynb #0044
+# %% ../nbs/35b_outline_editor.ipynb #0046
 _FILMS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom") # endings of files in a folder of films
 
 def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
@@ -256,7 +258,7 @@ def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
     table = pd.DataFrame(dict(id=[image_id(p) for p in files], path=[str(p) for p in files]))
     return Part(table, list(tasks or TASKS))
 
-# %% ../nbs/35b_outline_editor.ipynb #0046
+# %% ../nbs/35b_outline_editor.ipynb #0048
 def edit_outlines(
     films, # a `Part`, a folder of films, a file, or a list of files
     path, # JSON file that keeps the outlines, in CheXlocalize's format; read when it is there
@@ -265,7 +267,7 @@ def edit_outlines(
     film:str=None, # id of the film to open; the one that was changed last when not given
     copy:str=None, # begin with the outlines of this source where the film has not been read
     static:bool=False, # a figure instead of the editor; nothing is written
-): # an `OutlineEditor`, or a matplotlib axis
+): # an `OutlineEditor`, or a matplotlib figure
     "Draw and correct outlines on films."
     desk = Outlining(_as_part(films, tasks), path, tasks, sources)
     if film:
@@ -276,15 +278,16 @@ def edit_outlines(
         desk.copy(copy)
     return OutlineEditor(desk)
 
-# %% ../nbs/35b_outline_editor.ipynb #0047
+# %% ../nbs/35b_outline_editor.ipynb #0049
 def _desk_figure(desk, copy): # the static twin
     kept = {desk.id: desk.entry or dict(img_size=list(desk.size))}
     masks = annotations_to_masks(kept, desk.tasks)[desk.id]
     if copy and desk.entry is None:
         masks = desk.sources[check_name(copy, desk.sources, "source")].select(desk.tasks).get(desk.id, desk.size)
-    return show_film(desk.part.film(desk.k), masks, desk.tasks, title=f"{desk.state()['place']}\n{_said(desk)}")
+    title = f"{desk.state()['place']}\n{_said(desk)}"
+    return show_film(desk.part.film(desk.k), masks, desk.tasks, title=title).figure
 
-# %% ../nbs/35b_outline_editor.ipynb #0052
+# %% ../nbs/35b_outline_editor.ipynb #0054
 def films_to_outline(
     masks:dict, # name -> `MaskSet` of what a network, or a reader, outlines; at least two
     ids=None, # films to choose from; those of the first when not given

@@ -329,3 +329,32 @@ def test_keys_belong_to_the_editor(opened):
     canvas.choose("Edema")
     page.wait_for_timeout(1500)
     keep(page, "explore_editor", page.locator(".chexseg-editor"))
+
+
+def test_points_are_where_the_film_was_clicked_when_it_is_enlarged(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    canvas.choose("Lung Lesion")
+    canvas.node.focus()
+    page.mouse.move(*canvas.at(200, 200))
+    page.mouse.wheel(0, -500)
+    page.wait_for_timeout(300)
+    zoom = np.exp(1) # as the front end has it for 500 steps of the wheel
+    for x, y in ((200, 200), (260, 200), (260, 260)): # on the screen
+        canvas.click(x, y)
+    page.keyboard.press("Enter")
+    drawn = wait_until(lambda: [o[0] for o in outlines(folder, "Lung Lesion").values() if o])[-1]
+    far = 200 + 60/zoom
+    assert near(drawn, [[200, 200], [far, 200], [far, far]], 2), drawn
+
+
+def test_what_python_changes_is_seen(opened):
+    page = opened("editor")
+    canvas = Canvas(page)
+    canvas.choose("Cardiomegaly") # a change in the browser comes before
+    before = pixels(canvas.node)
+    page.locator(".jp-Cell .cm-content").nth(1).click()
+    page.keyboard.insert_text("editor.desk.draw('Cardiomegaly', [[[50, 50], [450, 60], [440, 450]]])\neditor.show()")
+    page.keyboard.press("Shift+Enter")
+    wait_until(lambda: (np.abs(pixels(canvas.node) - before) > 60).sum() > 500)

@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from PIL import Image
 
 pytest.importorskip("ipywidgets")
@@ -115,6 +117,48 @@ def test_filters_change_the_films(run):
     absent = len(explorer["film"].options)
     explorer["label"].value = "any label"
     assert absent < films == len(explorer["film"].options)
+
+
+def test_one_method_has_nobody_to_disagree_with(run):
+    explorer = explore_cases(run, order="lowest IoU", methods=["full"])
+    assert "full" in explorer.outputs["text"].value and seen(explorer).std() > 10
+
+
+def test_every_explorer_has_a_static_twin(run, part, tmp_path):
+    calls = (lambda **kw: explore_saliency(run, **kw), lambda **kw: explore_cases(run, **kw),
+             lambda **kw: explore_errors(run, **kw), lambda **kw: explore_phantom(side=96, **kw),
+             lambda **kw: edit_outlines(part, tmp_path/"mine.json", **kw))
+    for call in calls:
+        figure = call(static=True)
+        assert isinstance(figure, Figure)
+        plt.close(figure)
+    assert not (tmp_path/"mine.json").exists()
+
+
+def test_static_twins_need_no_widgets(tmp_path):
+    code = """
+import sys
+sys.modules["ipywidgets"] = sys.modules["anywidget"] = None
+import matplotlib
+matplotlib.use("Agg")
+from chexseg.cases import explore_cases, explore_errors
+from chexseg.core import ChexsegError
+from chexseg.editor import edit_outlines
+from chexseg.explore import explore_phantom, explore_saliency
+from chexseg.runs import story
+run = story()
+for f, args in ((explore_saliency, [run]), (explore_cases, [run]), (explore_errors, [run]), (explore_phantom, []),
+                (edit_outlines, [run.part("test"), sys.argv[1]])):
+    f(*args, static=True)
+    try:
+        f(*args)
+    except ChexsegError as e:
+        assert "pip install" in str(e) and str(e).count(". ") == 1
+    else:
+        raise AssertionError(f)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path/"mine.json")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_film_is_like_that(run):
@@ -285,6 +329,15 @@ def test_what_goes_wrong_is_said_beside_the_film(part, tmp_path):
         editor.receive(message)
         assert "Unknown" in editor.widget.state["said"]
     assert not (tmp_path/"mine.json").exists()
+
+
+def test_what_python_changes_has_the_number_of_the_browsers_last_change(part, tmp_path):
+    "Otherwise the browser takes it for an answer to an older one."
+    editor = edit_outlines(part, tmp_path/"mine.json")
+    editor.receive(dict(do="choose", task="Edema", edit=7))
+    editor.desk.draw("Edema", [TRIANGLE])
+    editor.show()
+    assert editor.widget.state["edit"] == 7 and editor.widget.state["outlines"] == {"Edema": [TRIANGLE]}
 
 
 def test_points_stay_on_the_film(part, tmp_path):
