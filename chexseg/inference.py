@@ -19,7 +19,7 @@ from .data import Part
 from .masks import MaskSet, encode, encode_empty, letterbox
 from .segmentation import Segmenter, build_segmenter, mask_probs
 from .hardware import best_device
-from .training import fingerprint, load_checkpoint, save_checkpoint
+from .training import fingerprint, load_checkpoint, rebuilding, save_checkpoint
 
 # %% ../nbs/32_inference.ipynb #0010
 def _span(
@@ -144,23 +144,40 @@ def _check_kind(config, path):
     if config.get("kind") != "segmenter":
         raise ChexsegError(f"{path} does not hold a segmenter: name one that `save_segmenter` wrote.")
 
-# %% ../nbs/32_inference.ipynb #0038
+# %% ../nbs/32_inference.ipynb #0037
+def _check_decisions(config, path):
+    "Refuse a config without tasks, with an odd size of films, or without a threshold and a cutoff for each task."
+    tasks, side = config.get("tasks"), config.get("side")
+    if not isinstance(tasks, list) or not all(isinstance(t, str) for t in tasks) or not tasks:
+        raise ChexsegError(f"{path} does not say what it outlines (tasks): copy its config again.")
+    if not isinstance(side, int) or not 32 <= side <= 4096:
+        raise ChexsegError(f"{path} says that films have side={side!r}: it must be a whole number from 32 to 4096.")
+    for name in ("thresholds", "cutoffs"):
+        values = config.get(name) if isinstance(config.get(name), dict) else {}
+        if lost := [t for t in tasks if not isinstance(values.get(t), (int, float))]:
+            raise ChexsegError(f"{path} has no number for {lost[0]} among its {name}: copy its config again.")
+    if not isinstance(config.get("decoder"), str):
+        raise ChexsegError(f"{path} names no decoder: copy its config again.")
+
+# %% ../nbs/32_inference.ipynb #0040
 def load_segmenter(path, # the path given to `save_segmenter`, with or without suffix
 )->Segmenter: # in evaluation mode, on the best device
     "The segmenter of a checkpoint."
     state, config = load_checkpoint(path)
     _check_kind(config, path)
-    model = _rebuilt(config)
-    model.load_state_dict(state)
+    _check_decisions(config, path)
+    with rebuilding(path):
+        model = _rebuilt(config)
+        model.load_state_dict(state)
     model.config = config
     return model.to(best_device()).eval()
 
-# %% ../nbs/32_inference.ipynb #0043
+# %% ../nbs/32_inference.ipynb #0045
 def _shards(folder, ids, size)->dict: # file -> ids
     "The parts of a large set, `size` films each, and where their masks are kept until they are put together."
     return {folder/f"{k:05d}.json": ids[a:a + size] for k, a in enumerate(range(0, len(ids), size))}
 
-# %% ../nbs/32_inference.ipynb #0046
+# %% ../nbs/32_inference.ipynb #0048
 def _joined(files, tasks)->MaskSet:
     "The masks of several files, each of which is waited for."
     out = MaskSet(tasks=tasks)
@@ -169,7 +186,7 @@ def _joined(files, tasks)->MaskSet:
         out.masks |= MaskSet.read(file, tasks).masks
     return out
 
-# %% ../nbs/32_inference.ipynb #0049
+# %% ../nbs/32_inference.ipynb #0051
 def write_masks(
     path, # JSON file to write
     model:Segmenter, # a segmenter
