@@ -19,8 +19,8 @@ from PIL import Image
 from .core import ChexsegError, atomic_path, check_name, image_id, progress
 from .data import Part, Study
 from .hardware import autocast
-from .inference import film_masks, load_segmenter, save_segmenter
-from .masks import MaskSet, decode
+from .inference import film_masks, load_segmenter
+from .masks import MaskSet
 from .own import find_films
 from .segmentation import MaskFilms, Segmenter, ious_at, mask_probs
 from .show import overlay

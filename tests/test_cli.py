@@ -19,7 +19,8 @@ from chexseg.evaluation import CONVENTIONS, bootstrap, fractions
 from chexseg.pipeline import RUN_STAGE, run_pipeline
 from chexseg.report import EXPLAINED, results_text
 
-COMMANDS = [[c] for c in ("init", "run", "predict", "retune", "phantom", "excerpt", "study", *STAGES)] + [["study", s] for s in STUDIES]
+OWN = ("init", "run", "predict", "retune", "verify", "phantom", "excerpt", "study")
+COMMANDS = [[c] for c in (*OWN, *STAGES)] + [["study", s] for s in STUDIES]
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +204,8 @@ def test_predict_does_what_it_can(films, one_task, tmp_path, capsys):
 
 def test_predict_ends_with_1_where_no_film_could_be_outlined(one_task, tmp_path, capsys):
     (tmp_path/"broken.png").write_text("nothing")
-    status, sentence = said(capsys, "predict", tmp_path/"broken.png", "--model", one_task.folder, "--out", tmp_path/"out")
+    broken, out = tmp_path/"broken.png", tmp_path/"out"
+    status, sentence = said(capsys, "predict", broken, "--model", one_task.folder, "--out", out)
     assert status == 1 and "No film could be outlined" in sentence and not (tmp_path/"out").exists()
 
 

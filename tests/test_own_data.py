@@ -144,7 +144,8 @@ def test_a_finding_on_every_film_is_learnt_from_outlines(hearts, tmp_path, capsy
 def test_films_that_an_expert_left_empty_are_experts_films_too(hearts):
     for k in range(5):
         save(hearts/f"masks/Heart/chest {k}.png", np.zeros((SIDE, SIDE)))
-    write_labels(hearts, Heart=lambda i: int(int(i.split()[1]) >= 5), Split=lambda i: "test" if i > "chest 2" else "val")
+    def split(i): return "test" if i > "chest 2" else "val"
+    write_labels(hearts, Heart=lambda i: int(int(i.split()[1]) >= 5), Split=split)
     table = pd.read_csv(hearts/"labels.csv")
     number = table.Path.str.extract(r"chest (\d+)")[0].astype(int)
     table["Split"] = np.select([number < 10, number < 20], ["val", "test"], "train")
@@ -224,7 +225,8 @@ def test_init_lists_films_and_changes_nothing(tmp_path, capsys):
     write_films(folder, 3)
     status, out, _ = said(capsys, "init", folder, "--tasks", "Heart", "Clavicle fracture")
     assert status == 0 and f"chexseg run {folder}" in out
-    assert pd.read_csv(folder/"labels.csv").columns.tolist() == ["Path", "Patient", "Split", "Heart", "Clavicle fracture"]
+    columns = ["Path", "Patient", "Split", "Heart", "Clavicle fracture"]
+    assert pd.read_csv(folder/"labels.csv").columns.tolist() == columns
     assert len(pd.read_csv(folder/"labels.csv")) == 3 and (folder/"masks/Clavicle fracture").is_dir()
     before = {f: f.read_bytes() for f in folder.rglob("*") if f.is_file()}
     assert said(capsys, "init", folder)[0] == 0
