@@ -64,39 +64,42 @@ def _add_studies(commands):
             q.add_argument(f"--{option}", **_option(default, help))
 
 # %% ../nbs/44_cli.ipynb #0015
+def _add_model(p):
+    p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
+    p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
+
+# %% ../nbs/44_cli.ipynb #0016
 def _add_predict(commands):
     p = commands.add_parser("predict", help="outline films with a run's segmenter")
     p.add_argument("films", nargs="+", metavar="FILM", help="JPEG, PNG or DICOM; a folder of them; a pattern")
-    p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
-    p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
+    _add_model(p)
     p.add_argument("--out", default="predictions", help="folder for what is found (default: %(default)s)")
     p.add_argument("--write", nargs="+", metavar="WHAT", help="overlays, masks, json or csv (default: all)")
     p.add_argument("--overwrite", action="store_true", help="write over what is there already; never over a film")
     _add_device(p)
 
-# %% ../nbs/44_cli.ipynb #0016
+# %% ../nbs/44_cli.ipynb #0017
 def _add_retune(commands):
     p = commands.add_parser("retune", help="choose a segmenter's thresholds anew on a few outlines of your own")
     p.add_argument("data", metavar="FOLDER", help="films, labels and outlines, as `init` makes it")
-    p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
-    p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
+    _add_model(p)
     p.add_argument("--out", default="retuned", help="segmenter to write (default: %(default)s)")
     _add_device(p)
 
-# %% ../nbs/44_cli.ipynb #0017
+# %% ../nbs/44_cli.ipynb #0018
 def _add_verify(commands):
     p = commands.add_parser("verify", help="is every file of a run what it was when its stage was done?")
     p.add_argument("run", metavar="RUN", help="run folder")
     p.add_argument("--mend", action="store_true", help="take damaged files away, so that the next run makes them anew")
 
-# %% ../nbs/44_cli.ipynb #0019
+# %% ../nbs/44_cli.ipynb #0020
 def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; nothing in it is changed")
     p.add_argument("--tasks", nargs="+", default=["Finding"], metavar="NAME",
                    help="what is to be found, as you call it (default: Finding)")
 
-# %% ../nbs/44_cli.ipynb #0020
+# %% ../nbs/44_cli.ipynb #0021
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
     p.add_argument("folder", metavar="FOLDER")
@@ -110,7 +113,7 @@ def _add_folders(commands):
     p.add_argument("folder", metavar="FOLDER", help="where the excerpt goes; must not exist")
     p.add_argument("--films", type=int, default=12, help="test films to keep (default: %(default)s)")
 
-# %% ../nbs/44_cli.ipynb #0021
+# %% ../nbs/44_cli.ipynb #0022
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
@@ -121,7 +124,7 @@ def parser()->argparse.ArgumentParser:
         add(commands)
     return p
 
-# %% ../nbs/44_cli.ipynb #0024
+# %% ../nbs/44_cli.ipynb #0025
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
@@ -133,26 +136,26 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/44_cli.ipynb #0026
+# %% ../nbs/44_cli.ipynb #0027
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood:\n"
           f"  chexseg run {folder} --out runs/{Path(folder).resolve().name} --until prepare")
 
-# %% ../nbs/44_cli.ipynb #0028
+# %% ../nbs/44_cli.ipynb #0029
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/44_cli.ipynb #0030
+# %% ../nbs/44_cli.ipynb #0031
 def _segmenter(model, method)->Path: # of a run, or one by itself
     from chexseg.runs import Run
     path = Path(model)
     return path/"segmenters"/(method or Run(path).choices.run.methods[-1]) if (path/"config.json").exists() else path
 
-# %% ../nbs/44_cli.ipynb #0033
+# %% ../nbs/44_cli.ipynb #0034
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
     from chexseg.predict import OUTPUTS, predict_files
     done = predict_files(_segmenter(model, method), films, out, overwrite, write or OUTPUTS)
@@ -165,7 +168,7 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
               file=sys.stderr)
     return 3 if lost else 0
 
-# %% ../nbs/44_cli.ipynb #0035
+# %% ../nbs/44_cli.ipynb #0036
 def _retune(data, model, method, out):
     from chexseg.data import open_study
     from chexseg.inference import load_segmenter, save_segmenter
@@ -178,30 +181,31 @@ def _retune(data, model, method, out):
     print(table.round(3).to_string())
     print(f"\nThe IoUs are of the films on which thresholds were chosen. Use them: chexseg predict FILM --model {out}")
 
-# %% ../nbs/44_cli.ipynb #0037
+# %% ../nbs/44_cli.ipynb #0038
 def _verify(run, mend)->int: # exit status
     from chexseg.runs import Run
     run = Run(run)
     lost = run.damaged()
     for file, stage in lost.items():
         print(f"{run/file} is gone or was changed after the stage {stage!r} made it")
-    print(f"{len(run.digests()) - len(lost)} of {len(run.digests())} files are whole")
-    if mend and (again := run.forget_damaged()):
+    n = len(run.digests())
+    print(f"{n - len(lost)} of {n} files are whole")
+    if mend and (again := run.forget_damaged(lost)):
         print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made with")
     return 0 if mend or not lost else 1
 
-# %% ../nbs/44_cli.ipynb #0039
+# %% ../nbs/44_cli.ipynb #0040
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/44_cli.ipynb #0041
+# %% ../nbs/44_cli.ipynb #0042
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/44_cli.ipynb #0043
+# %% ../nbs/44_cli.ipynb #0044
 def _command(command, **given)->int: # exit status
     own = dict(init=_init, run=_run, study=_study, predict=_predict, retune=_retune, verify=_verify, phantom=_phantom,
                excerpt=_excerpt)
@@ -211,14 +215,14 @@ def _command(command, **given)->int: # exit status
     RUN_STAGE[command](given["run"])
     return 0
 
-# %% ../nbs/44_cli.ipynb #0045
+# %% ../nbs/44_cli.ipynb #0046
 def _on(device): # a context
     if not device:
         return nullcontext()
     from chexseg.hardware import on_device
     return on_device(device)
 
-# %% ../nbs/44_cli.ipynb #0048
+# %% ../nbs/44_cli.ipynb #0049
 @contextmanager
 def _notes():
     said = set()
@@ -230,7 +234,7 @@ def _notes():
         warnings.showwarning = show
         yield
 
-# %% ../nbs/44_cli.ipynb #0050
+# %% ../nbs/44_cli.ipynb #0051
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
@@ -245,6 +249,6 @@ def main(argv=None # arguments; those of the command line when None
         print("chexseg: stopped; the same command goes on from the last finished stage.", file=sys.stderr)
         return 130
 
-# %% ../nbs/44_cli.ipynb #0053
+# %% ../nbs/44_cli.ipynb #0054
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from .core import TASKS, ChexsegError, atomic_path, progress, rng
-from .films import is_dicom
+from .films import is_dicom, open_picture
 from .masks import MaskSet, encode
 from .outlines import annotations_to_masks, read_annotations
 from .tables import read_table, task_of
@@ -36,9 +35,9 @@ def _read_png(path # a picture of a mask
 )->dict: # RLE
     "One mask."
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             grey = np.asarray(image.convert("RGB") if image.mode in ("P", "RGBA", "LA") else image).astype(np.float32)
-    except OSError as e:
+    except (OSError, ChexsegError) as e:
         raise ChexsegError(f"{path} cannot be read as a picture ({e}): save the mask again.") from None
     grey = grey.max(2) if grey.ndim == 3 else grey
     grey = np.round(grey*(255/(grey.max() or 1))).astype(np.uint8)

@@ -184,9 +184,11 @@ def seconds(self:Run)->dict: # stage -> seconds, for the finished ones
 
 # %% ../nbs/36_runs.ipynb #0037
 @patch
-def forget_damaged(self:Run)->list: # names of the stages to be done again
+def forget_damaged(self:Run,
+    lost:dict=None, # what `damaged` gave, where it was asked already
+)->list: # names of the stages to be done again
     "Take damaged files away, and the records of the stages that have to be done again."
-    lost = self.damaged()
+    lost = self.damaged() if lost is None else lost
     names = list(STAGES)
     again = names[min(names.index(stage) for stage in lost.values()):] if lost else []
     for file in lost:
