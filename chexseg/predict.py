@@ -18,11 +18,10 @@ from PIL import Image
 
 from .core import ChexsegError, atomic_path, check_name, image_id, progress
 from .data import Part, Study
-from .hardware import autocast
 from .inference import film_masks, load_segmenter
 from .masks import MaskSet
 from .own import find_films
-from .segmentation import MaskFilms, Segmenter, ious_at, mask_probs
+from .segmentation import MaskFilms, Segmenter, batch_probs, ious_at, mask_probs
 from .show import overlay
 from .supervision import decide
 
@@ -165,14 +164,8 @@ def _attempt(wrong, id, path, f): # what f() gives; None when it fails, and the 
         wrong[id] = why if isinstance(e, ChexsegError) else f"{path} failed: {type(e).__name__}: {why}"
 
 # %% ../nbs/35_predict.ipynb #0039
-@torch.no_grad()
 def _answers(model, squares)->list: # for each film probabilities (tasks, side, side) and scores (tasks,)
-    device = next(model.parameters()).device
-    x = torch.from_numpy(np.stack(squares))[:, None].to(device, memory_format=torch.channels_last).float()/255
-    with autocast(device):
-        probs = model(x).float().sigmoid()
-        scores = model.score(x, probs)
-    return list(zip(probs.cpu().numpy(), scores.cpu().numpy()))
+    return list(zip(*batch_probs(model, torch.from_numpy(np.stack(squares))[:, None].float()/255)))
 
 # %% ../nbs/35_predict.ipynb #0040
 def _block_answers(model, squares, tell)->list: # of many films at once; one by one where that fails. tell: `_attempt`

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['GRID', 'CUTOFFS', 'AREA_GRID', 'inside', 'TensorMultiMask', 'TensorFilm', 'MaskFilms', 'mask_loader', 'augment_masks',
            'AugmentMasks', 'Segmenter', 'build_segmenter', 'pixel_loss', 'dice_loss', 'DiceBCE', 'batch_iou',
-           'grid_areas', 'pooled_ious', 'PooledIoU', 'film_scores', 'mask_probs', 'threshold_ious', 'Decisions',
-           'tune_decisions', 'shape_thresholds', 'shares_above', 'area_thresholds', 'label_cutoffs', 'ious_at',
-           'Ensemble']
+           'grid_areas', 'pooled_ious', 'PooledIoU', 'film_scores', 'batch_probs', 'mask_probs', 'threshold_ious',
+           'Decisions', 'tune_decisions', 'shape_thresholds', 'shares_above', 'area_thresholds', 'label_cutoffs',
+           'ious_at', 'Ensemble']
 
 # %% ../nbs/29_segmentation.ipynb #0002
 import copy
@@ -44,12 +44,7 @@ def inside(
     return masks.as_subclass(torch.Tensor) % 2 == 1
 
 # %% ../nbs/29_segmentation.ipynb #0012
-def _tint(
-    mask:np.ndarray, # bool (h, w)
-    color, # red, green, blue in 0 .. 1
-    alpha:float, # how much the inside covers
-)->np.ndarray: # (h, w, 4), to lay over a film
-    "One mask as a transparent picture with a solid outline."
+def _tint(mask, color, alpha)->np.ndarray: # (h, w, 4): a mask as a transparent picture with a solid outline
     cover = np.where(outline(mask), 1, alpha * mask)
     return np.dstack([np.broadcast_to(color, (*mask.shape, 3)), cover])
 
@@ -356,6 +351,18 @@ def score(self:Segmenter,
 
 # %% ../nbs/29_segmentation.ipynb #0093
 @torch.no_grad()
+def batch_probs(
+    model:Segmenter, # in evaluation mode
+    x:torch.Tensor, # films (B, 1, side, side) in [0, 1], on any device
+)->tuple: # probabilities float32 (B, tasks, side, side) and scores float32 (B, tasks), arrays
+    "What a segmenter makes of one batch of films."
+    x = x.to(next(model.parameters()).device, memory_format=torch.channels_last)
+    with autocast(x.device):
+        probs = model(x).float().sigmoid()
+        scores = model.score(x, probs)
+    return probs.cpu().numpy(), scores.cpu().numpy()
+
+# %% ../nbs/29_segmentation.ipynb #0094
 def mask_probs(
     model:Segmenter, # a segmenter
     films, # a `Part`, or `Films`
@@ -363,18 +370,15 @@ def mask_probs(
     workers:int=0, # reading processes
 ): # yields for each film its probabilities float32 (tasks, side, side) and its scores float32 (tasks,)
     "The probability of each task at each pixel and on each film; one film at a time, so sets of any size pass through."
-    device = next(model.parameters()).device
     model.eval()
     if isinstance(films, Part):
         films = Films(films, model.config["side"], in_memory=False)
     for x, *_ in progress(torch.utils.data.DataLoader(films, bs, num_workers=workers), "outlining"):
-        x = x.to(device, memory_format=torch.channels_last)
-        with autocast(device), enough_memory("outlining", f"the batch (bs, now {bs}) or side"):
-            probs = model(x).float().sigmoid()
-            scores = model.score(x, probs)
-        yield from zip(probs.cpu().numpy(), scores.cpu().numpy())
+        with enough_memory("outlining", f"the batch (bs, now {bs}) or side"):
+            found = batch_probs(model, x)
+        yield from zip(*found)
 
-# %% ../nbs/29_segmentation.ipynb #0099
+# %% ../nbs/29_segmentation.ipynb #0100
 def threshold_ious(
     probs:np.ndarray, # float (n, h, w), one task
     truth:np.ndarray, # bool (n, h, w)
@@ -383,7 +387,7 @@ def threshold_ious(
     truth = torch.as_tensor(truth)
     return np.stack([batch_iou(torch.as_tensor(probs > t), truth).numpy() for t in GRID])
 
-# %% ../nbs/29_segmentation.ipynb #0102
+# %% ../nbs/29_segmentation.ipynb #0103
 def _tune(probs, truth, scores, cutoffs)->Best: # 0.5, 0 and 0 when no film shows the task
     "The best threshold and cutoff of one task; without scores, the best threshold alone."
     present = truth.any((1, 2))
@@ -391,17 +395,17 @@ def _tune(probs, truth, scores, cutoffs)->Best: # 0.5, 0 and 0 when no film show
         return Best(.5, 0., 0.)
     return best_threshold(threshold_ious(probs, truth), GRID, scores, present, cutoffs)
 
-# %% ../nbs/29_segmentation.ipynb #0105
+# %% ../nbs/29_segmentation.ipynb #0106
 CUTOFFS = (0., *GRID) # 0 is none
 
-# %% ../nbs/29_segmentation.ipynb #0106
+# %% ../nbs/29_segmentation.ipynb #0107
 class Decisions(NamedTuple):
     "What turns probabilities into masks, task by task."
     thresholds: dict # {task: pixel threshold}
     cutoffs: dict # {task: film cutoff}
     ious: dict # {task: mean IoU that they reached}
 
-# %% ../nbs/29_segmentation.ipynb #0107
+# %% ../nbs/29_segmentation.ipynb #0108
 def tune_decisions(
     probs, # float (n, tasks, h, w), of validation films
     truth, # (n, tasks, h, w), the experts' masks
@@ -415,7 +419,7 @@ def tune_decisions(
     best = {t: _tune(probs[:, j], truth[:, j], scores[:, j], cutoffs) for j, t in enumerate(tasks)}
     return Decisions(*({t: float(b[k]) for t, b in best.items()} for k in range(3)))
 
-# %% ../nbs/29_segmentation.ipynb #0113
+# %% ../nbs/29_segmentation.ipynb #0114
 def shape_thresholds(
     probs, # float (n, tasks, h, w), of films that somebody outlined
     truth, # (n, tasks, h, w), the outlines
@@ -428,10 +432,10 @@ def shape_thresholds(
         best[t] = float(_tune(probs[shown, j], truth[shown, j] > 0, None, (0.,)).threshold)
     return best
 
-# %% ../nbs/29_segmentation.ipynb #0116
+# %% ../nbs/29_segmentation.ipynb #0117
 AREA_GRID = np.array([.003, .006, .01, *np.arange(.02, .99, .01)]) # thresholds
 
-# %% ../nbs/29_segmentation.ipynb #0117
+# %% ../nbs/29_segmentation.ipynb #0118
 def shares_above(
     probs:np.ndarray, # float (tasks, h, w)
 )->np.ndarray: # (tasks, thresholds of `AREA_GRID`)
@@ -440,7 +444,7 @@ def shares_above(
     counts = np.stack([np.histogram(p, bins)[0] for p in probs])
     return counts[:, ::-1].cumsum(1)[:, -2::-1] / probs[0].size
 
-# %% ../nbs/29_segmentation.ipynb #0119
+# %% ../nbs/29_segmentation.ipynb #0120
 def area_thresholds(
     shares, # (n, tasks, thresholds), as from `shares_above`, of films with image labels
     labels, # (n, tasks): 1 where the finding is there
@@ -457,7 +461,7 @@ def area_thresholds(
             best[t] = float(AREA_GRID[away.argmin()])
     return best
 
-# %% ../nbs/29_segmentation.ipynb #0122
+# %% ../nbs/29_segmentation.ipynb #0123
 def _best_f1(scores, y)->tuple: # cutoff and its F1; 0 and 0 when no film is positive
     "The cutoff of one task; labels of 0 and 1."
     if not (y == 1).any():
@@ -467,7 +471,7 @@ def _best_f1(scores, y)->tuple: # cutoff and its F1; 0 and 0 when no film is pos
     k = int(f1[:-1].argmax()) # the last point has no cutoff
     return float(cutoffs[k]), float(f1[k])
 
-# %% ../nbs/29_segmentation.ipynb #0124
+# %% ../nbs/29_segmentation.ipynb #0125
 def label_cutoffs(
     scores, # float (n, tasks): how sure it is that each film has each finding
     labels, # (n, tasks): 1, 0; anything else is unknown
@@ -480,7 +484,7 @@ def label_cutoffs(
         best[t] = _best_f1(scores[known, j], labels[known, j])
     return {t: c for t, (c, _) in best.items()}, {t: f for t, (_, f) in best.items()}
 
-# %% ../nbs/29_segmentation.ipynb #0127
+# %% ../nbs/29_segmentation.ipynb #0128
 def ious_at(
     probs, # float (n, tasks, h, w)
     truth, # (n, tasks, h, w), the outlines
@@ -492,13 +496,13 @@ def ious_at(
     shown = (np.asarray(truth) > 0).any((2, 3))
     return {t: float(found[shown[:, j], j].mean()) if shown[:, j].any() else 0. for j, t in enumerate(thresholds)}
 
-# %% ../nbs/29_segmentation.ipynb #0133
+# %% ../nbs/29_segmentation.ipynb #0134
 def _threshold_logits(model)->torch.Tensor: # (tasks, 1, 1)
     "The logits of a segmenter's thresholds."
     config = model.config
     return torch.tensor([config["thresholds"][t] for t in config["tasks"]]).logit(eps=1e-3)[:, None, None]
 
-# %% ../nbs/29_segmentation.ipynb #0135
+# %% ../nbs/29_segmentation.ipynb #0136
 class Ensemble(Segmenter):
     "Trained segmenters of the same tasks; its logits are those of their mean probability, thresholds aligned at .5."
     def __init__(self, models): # segmenters with thresholds, in evaluation mode
