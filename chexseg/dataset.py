@@ -129,10 +129,9 @@ def label_row(
     causes:dict, # of the film
     labels:dict, # observation -> value
 )->dict: # column -> value
-    "One row of a label file; the test file has no columns about the patient."
+    "One row of a label file."
     path = f"{SPLIT_FILES[job.split].prefix}/{film_name(job.visit)}"
-    patient = {} if job.split == "test" else patient_columns(job, causes)
-    return {"Path": path} | patient | labels
+    return {"Path": path} | patient_columns(job, causes) | labels
 
 # %% ../nbs/11_dataset.ipynb #0037
 def outline_entry(masks # (10, h, w)
