@@ -189,15 +189,17 @@ def draw_examples(
     run:Run, # a run with predictions
     n:int=4, # films
     methods=None, # whose masks to show; everybody's when None
+    side:float=None, # inches a film; as `show_grid` has it when None
+    tasks=None, # which findings; all when None
 ): # a figure: a row a film, a column a method
     "Test films with what experts drew and what each segmenter made of them."
-    test = run.part("test")
+    test = run.part("test").select(tasks or run.tasks)
     part = test.subset(example_ids(test.masks, test.ids, n))
     films = [part.film(k) for k in range(len(part))]
     made = run.predictions()
-    sets = {"experts": part.masks, **{_short(run, m): made[m] for m in methods or made}}
+    sets = {"experts": part.masks, **{_short(run, m): made[m].select(part.tasks) for m in methods or made}}
     drawn = {name: [s.get(i, f.shape) for i, f in zip(part.ids, films)] for name, s in sets.items()}
-    return show_grid(films, drawn, part.tasks)
+    return show_grid(films, drawn, part.tasks, side=side)
 
 # %% ../nbs/37_report.ipynb #0051
 def _clearest(sal, truth, j): # the film on which the classifier is surest of task j, among those that show it
