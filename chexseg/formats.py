@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['ENDINGS', 'CHESTX_DET', 'CHESTX_DET_JSON', 'film_id', 'Films', 'id_of', 'Annotations', 'dict_of', 'Look', 'Adapter',
-           'check_frame', 'check_finding', 'check_outline', 'for_films', 'check_box', 'fill_boxes', 'check_all_of_size',
-           'check_findings', 'new_folder', 'read_chestx_det', 'shown']
+           'check_frame', 'check_finding', 'check_outline', 'for_films', 'completed', 'check_box', 'fill_boxes',
+           'check_all_of_size', 'check_findings', 'new_folder', 'read_chestx_det', 'shown']
 
 # %% ../nbs/16_formats.ipynb #0002
 import os
-import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,9 +41,8 @@ class Films:
     ):
         self.paths = {i: Path(p) for i, p in paths.items()}
         self.sizes = {}
-        stems = [p.stem for p in self.paths.values()]
-        once = {s for s in stems if stems.count(s) == 1} if len(set(stems)) < len(stems) else set(stems)
-        self.by_stem = {p.stem: i for i, p in self.paths.items() if p.stem in once}
+        often = Counter(p.stem for p in self.paths.values())
+        self.by_stem = {p.stem: i for i, p in self.paths.items() if often[p.stem] == 1}
 
     def __len__(self): return len(self.paths)
 
@@ -164,6 +163,13 @@ def for_films(
     return Annotations(MaskSet(found, masks.tasks), strangers)
 
 # %% ../nbs/16_formats.ipynb #0039
+def completed(masks:MaskSet # some findings of a film may be missing
+)->MaskSet: # every finding under every film; films without any entry are left out, for nobody knows their size
+    "Masks in which nothing is missing: empty ones are filled in."
+    empty = {i: encode_empty(*masks.size(i)) for i in masks.ids if masks.masks[i]}
+    return MaskSet({i: {t: masks.rle(i, t) or e for t in masks.tasks} for i, e in empty.items()}, masks.tasks)
+
+# %% ../nbs/16_formats.ipynb #0042
 def check_box(
     box, # what a file says: [left, top, right, bottom]
     size, # (h, w) of the film
@@ -173,18 +179,18 @@ def check_box(
     h, w = size
     near = all(_is_near(v, n) for v, n in zip(box, (w, h, w, h)))
     if not near or not (box[0] < box[2] and box[1] < box[3]):
-        raise ChexsegError(f"{what}: the box from ({box[0]}, {box[1]}) to ({box[2]}, {box[3]}) does not lie on a film "
-                           f"of {h}x{w} pixels: mend it, or use the film that it was drawn on.")
+        raise ChexsegError(f"{what}: the box from ({box[0]!r}, {box[1]!r}) to ({box[2]!r}, {box[3]!r}) does not lie "
+                           f"on a film of {h}x{w} pixels: mend it, or use the film that it was drawn on.")
     return [float(v) for v in box]
 
-# %% ../nbs/16_formats.ipynb #0042
+# %% ../nbs/16_formats.ipynb #0045
 def _fill(boxes, size)->dict: # RLE; boxes: [[left, top, right, bottom], ...] of one finding, size: (h, w)
     mask = np.zeros(size, np.uint8)
     for left, top, right, bottom in np.rint(np.array(boxes, float).reshape(-1, 4)).astype(int).clip(0).tolist():
         mask[top:max(bottom, top + 1), left:max(right, left + 1)] = 1
     return encode(mask)
 
-# %% ../nbs/16_formats.ipynb #0043
+# %% ../nbs/16_formats.ipynb #0046
 def fill_boxes(
     boxes:dict, # {id: {finding: [[left, top, right, bottom], ...]}}
     sizes:dict, # id -> (h, w)
@@ -193,7 +199,7 @@ def fill_boxes(
     "Boxes as masks: everything in a box is inside."
     return MaskSet({i: {t: _fill(found.get(t, []), sizes[i]) for t in tasks} for i, found in boxes.items()}, tasks)
 
-# %% ../nbs/16_formats.ipynb #0046
+# %% ../nbs/16_formats.ipynb #0049
 def check_all_of_size(
     masks:MaskSet, # masks to write
     size:tuple, # (h, w) that all films have in a format
@@ -206,7 +212,7 @@ def check_all_of_size(
             raise ChexsegError(f"All films of {what} are {size[0]}x{size[1]} pixels, {i!r} is {h}x{w}: "
                                "choose another format, such as coco.")
 
-# %% ../nbs/16_formats.ipynb #0048
+# %% ../nbs/16_formats.ipynb #0051
 def check_findings(
     masks:MaskSet, # masks to write
     names, # findings that a format has
@@ -218,7 +224,7 @@ def check_findings(
             raise ChexsegError(f"{what} has no finding {t!r}: choose among {', '.join(names)} (--tasks), or name it so "
                                f"(--rename '{t}={list(names)[0]}').")
 
-# %% ../nbs/16_formats.ipynb #0051
+# %% ../nbs/16_formats.ipynb #0054
 @contextmanager
 def new_folder(path # a folder that does not exist, or is empty
 ):
@@ -235,11 +241,11 @@ def new_folder(path # a folder that does not exist, or is empty
             path.rmdir()
         os.replace(made, path)
 
-# %% ../nbs/16_formats.ipynb #0054
+# %% ../nbs/16_formats.ipynb #0057
 CHESTX_DET = ["Atelectasis", "Calcification", "Cardiomegaly", "Consolidation", "Diffuse Nodule", "Effusion",
               "Emphysema", "Fibrosis", "Fracture", "Mass", "Nodule", "Pleural Thickening", "Pneumothorax"]
 
-# %% ../nbs/16_formats.ipynb #0058
+# %% ../nbs/16_formats.ipynb #0061
 def _check_keys(
     film, # one entry of the file
     path, # the file, for the message
@@ -251,7 +257,7 @@ def _check_keys(
         raise ChexsegError(f"{path}: file_name {film['file_name']!r} must be a text, its syms and polygons lists: "
                            "fetch the file again.")
 
-# %% ../nbs/16_formats.ipynb #0061
+# %% ../nbs/16_formats.ipynb #0064
 def _check_lengths(
     film:dict, # one entry of the file
     path, # the file, for the message
@@ -261,7 +267,7 @@ def _check_lengths(
         raise ChexsegError(f"{path}: {film['file_name']} has {len(film['syms'])} names for {len(film['polygons'])} "
                            "outlines: fetch the file again.")
 
-# %% ../nbs/16_formats.ipynb #0064
+# %% ../nbs/16_formats.ipynb #0067
 def _by_finding(
     film:dict, # one entry of the file
     size:tuple, # the frame (h, w) of the outlines
@@ -275,7 +281,7 @@ def _by_finding(
         found.setdefault(name, []).append(check_outline(outline, size, f"{what}, {name}"))
     return found
 
-# %% ../nbs/16_formats.ipynb #0067
+# %% ../nbs/16_formats.ipynb #0070
 def _masks_of(
     film:dict, # one entry of the file
     tasks:list, # findings to keep
@@ -287,7 +293,7 @@ def _masks_of(
     empty = encode_empty(*size)
     return {t: encode(rasterize(found[t], size)) if t in found else empty for t in tasks}
 
-# %% ../nbs/16_formats.ipynb #0070
+# %% ../nbs/16_formats.ipynb #0073
 def _det_entries(path)->list: # entries of a file, each checked
     "The films of a file of ChestX-Det."
     found = read_json(path)
@@ -298,7 +304,7 @@ def _det_entries(path)->list: # entries of a file, each checked
         _check_lengths(film, path)
     return found
 
-# %% ../nbs/16_formats.ipynb #0072
+# %% ../nbs/16_formats.ipynb #0075
 def read_chestx_det(
     path, # ChestX_Det_train.json or ChestX_Det_test.json
     tasks=CHESTX_DET, # findings to keep
@@ -309,7 +315,7 @@ def read_chestx_det(
     entries = progress(_det_entries(path), Path(path).name)
     return MaskSet({Path(film["file_name"]).stem: _masks_of(film, tasks, size, path) for film in entries}, tasks)
 
-# %% ../nbs/16_formats.ipynb #0081
+# %% ../nbs/16_formats.ipynb #0084
 def shown(masks:MaskSet # of some films
 )->MaskSet: # the same films
     "Masks of the findings that some film shows; of all where none shows any."
@@ -317,7 +323,7 @@ def shown(masks:MaskSet # of some films
     tasks = [t for k, t in enumerate(masks.tasks) if any(row[k] for row in rows)]
     return masks.select(tasks or masks.tasks)
 
-# %% ../nbs/16_formats.ipynb #0083
+# %% ../nbs/16_formats.ipynb #0086
 def _read_det(
     path, # a file of ChestX-Det
     films:Films=None, # those at hand
@@ -332,7 +338,7 @@ def _read_det(
             masks[id] = _masks_of(film, CHESTX_DET, (1024, 1024), path)
     return Annotations(shown(MaskSet(masks, CHESTX_DET)), strangers)
 
-# %% ../nbs/16_formats.ipynb #0086
+# %% ../nbs/16_formats.ipynb #0089
 def _det_entry(
     id:str, # a film
     name:str, # its file
@@ -348,7 +354,7 @@ def _det_entry(
             entry["polygons"].append(outline)
     return entry
 
-# %% ../nbs/16_formats.ipynb #0088
+# %% ../nbs/16_formats.ipynb #0091
 def _write_det(
     masks:MaskSet, # masks of films of 1024 x 1024 pixels
     path, # file to write
@@ -359,7 +365,7 @@ def _write_det(
     check_findings(masks, CHESTX_DET, "ChestX-Det")
     write_json(path, [_det_entry(i, (names or {}).get(i, f"{i}.png"), masks) for i in masks.ids])
 
-# %% ../nbs/16_formats.ipynb #0091
+# %% ../nbs/16_formats.ipynb #0094
 CHESTX_DET_JSON = Adapter(
     "chestx-det", "ChestX-Det's JSON, 13 findings outlined on films of 1024 x 1024 (Lian et al. 2021)", _read_det,
     _write_det, lambda look: isinstance(look.json, list) and look.json[:1] != [] and "syms" in dict_of(look.json[0]),
