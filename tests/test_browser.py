@@ -49,6 +49,22 @@ explore_errors(story(), "bad outline", method="full")
 from chexseg.explore import explore_phantom
 explore_phantom(2, ratio=.6, effusion=.7, edema=.6, devices=.8)
 """,
+    "training": """
+import tempfile
+from chexseg.classifier import load_classifier
+from chexseg.data import open_study
+from chexseg.dataset import write_phantom
+from chexseg.recorder import recorded
+from chexseg.runs import story
+from chexseg.supervision import fit_segmenter
+from chexseg.trainings import TrainingRecord, explore_training
+tasks = ["Cardiomegaly", "Edema", "Pleural Effusion"]
+study = open_study(write_phantom(tempfile.mkdtemp(), train=1, val=90, test=20, side=96, seed=4, workers=1), tasks)
+outlined, test = study.part("valid"), study.part("test")
+watched = test.subset([i for i in test.ids if test.masks.positive(i).sum() > 1][:4])
+record = TrainingRecord()
+explore_training(record)
+""",
     "editor": """
 from chexseg.editor import edit_outlines
 from chexseg.runs import story
@@ -219,6 +235,41 @@ def test_the_chest_changes(opened):
     wait_until(lambda: "Pneumothorax" in page.locator(".widget-html-content").first.inner_text())
     page.wait_for_timeout(500)
     keep(page, "explore_phantom", page.locator(".jp-OutputArea-output").last)
+
+
+TRAIN = """with recorded(watched, record, looks=20):
+    fit_segmenter("full", outlined, side=96, weights=load_classifier(story()/"classifier"), steps=160, lr=5e-3, bs=8)"""
+
+
+def test_a_training_is_seen_while_it_goes_on(opened):
+    page = opened("training")
+    text = page.locator(".widget-html-content").last
+    text.wait_for(timeout=WAIT)
+    assert "nothing is trained yet" in text.inner_text()
+    page.locator(".jp-Cell .cm-content").nth(1).click()
+    page.keyboard.insert_text(TRAIN)
+    page.keyboard.press("Shift+Enter")
+    prompt = page.locator(".jp-Cell .jp-InputPrompt").nth(1)
+    while_training = set()
+    def watch():
+        if not re.search(r"\d", prompt.inner_text()): # the cell is still at work
+            while_training.add(re.search(r"step (\d+) of", text.inner_text())[1])
+            return False
+        return True
+    wait_until(watch, 300)
+    assert len(while_training) >= 4, while_training
+
+    wait_until(lambda: re.search(r"step (\d+) of \1\b", text.inner_text())) # the slider has gone along
+    image = page.locator(".widget-image").first
+    before = pixels(image)
+    set_slider(page, "step", .5)
+    wait_until(lambda: (pixels(image) != before).any())
+    wait_until(lambda: not re.search(r"step (\d+) of \1\b", text.inner_text()))
+    said = text.inner_text()
+    page.keyboard.press("ArrowRight") # the handle has the focus
+    wait_until(lambda: text.inner_text() != said)
+    page.wait_for_timeout(500)
+    keep(page, "explore_training", page.locator(".jp-OutputArea-output", has=image))
 
 
 # The outline editor --------------------------------------------------------------------------------------------------

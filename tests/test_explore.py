@@ -16,10 +16,11 @@ from chexseg.core import TASKS, ChexsegError
 from chexseg.editor import Outlining, edit_outlines, films_to_outline
 from chexseg.evaluation import iou_table
 from chexseg.explore import BODY, FINDINGS, build_phantom, explore_phantom, explore_saliency
-from chexseg.masks import iou
+from chexseg.masks import MaskSet, iou
 from chexseg.outlines import annotations_to_masks, contours, read_annotations
 from chexseg.pseudomasks import min_max
 from chexseg.runs import story
+from chexseg.trainings import Look, TrainingRecord, explore_training, read_training
 
 TRIANGLE = [[100., 300.], [200., 300.], [150., 400.]]
 
@@ -127,7 +128,7 @@ def test_one_method_has_nobody_to_disagree_with(run):
 def test_every_explorer_has_a_static_twin(run, part, tmp_path):
     calls = (lambda **kw: explore_saliency(run, **kw), lambda **kw: explore_cases(run, **kw),
              lambda **kw: explore_errors(run, **kw), lambda **kw: explore_phantom(side=96, **kw),
-             lambda **kw: edit_outlines(part, tmp_path/"mine.json", **kw))
+             lambda **kw: edit_outlines(part, tmp_path/"mine.json", **kw), lambda **kw: explore_training(drawn(), **kw))
     for call in calls:
         figure = call(static=True)
         assert isinstance(figure, Figure)
@@ -230,6 +231,80 @@ def test_a_kind_without_a_case(run):
     assert explorer["case"].value is None and "no such case" in explorer.outputs["text"].value
     with pytest.raises(ChexsegError, match="no false alarm of ours of Pneumothorax"):
         explore_errors(run, "false alarm", "Pneumothorax", static=True)
+
+
+# Training ------------------------------------------------------------------------------------------------------------
+
+def drawn(looks=5):
+    "A record of a training that nobody did: a square grows on two films."
+    films = {i: np.full((64, 64), 60 + 40*k, np.uint8) for k, i in enumerate("ab")}
+    record = TrainingRecord(["Edema", "Hernia <b>"], films, MaskSet(tasks=["Edema", "Hernia <b>"]), [(0, "x")], 40)
+    for i in films:
+        record.expert.add(i, np.pad(np.ones((2, 30, 30)), ((0, 0), (10, 24), (10, 24))))
+    for k in range(looks):
+        masks = MaskSet(tasks=record.tasks)
+        for i in films:
+            masks.add(i, np.pad(np.ones((2, 6*k, 6*k)), ((0, 0), (10, 54 - 6*k), (10, 54 - 6*k))))
+        record.looks.append(Look(10*k, {"Edema": k/5, "Hernia <b>": k/9}, masks))
+        record.loss += [(10*k + 5, 1/(k + 1)), (10*k + 10, 1/(k + 2))]
+    record.valid.append((40, dict(valid_loss=.5, miou=.4)))
+    return record
+
+
+def test_mask_and_numbers_follow_the_step():
+    explorer = explore_training(drawn(), step=0)
+    shown = set()
+    for step in range(0, 50, 10):
+        explorer["step"].value = step
+        shown.add((explorer.outputs["picture"].value, explorer.outputs["text"].value))
+    assert len(shown) == 5
+    assert max(len(picture) for picture, _ in shown) < 120_000, "too much for a slow line"
+    assert ">0.80<" in explorer.outputs["text"].value and "Hernia <b>" not in explorer.outputs["text"].value
+    before = seen(explorer)
+    explorer["film"].value = "b"
+    assert (seen(explorer) != before).any()
+
+
+def test_a_step_between_two_looks_shows_the_one_before():
+    explorer = explore_training(drawn(), step=10)
+    before = explorer.outputs["picture"].value
+    explorer["step"].value = 19
+    assert explorer.outputs["picture"].value == before
+
+
+def test_an_open_explorer_follows_a_training_unless_somebody_looks_back():
+    done, live = drawn(), TrainingRecord()
+    explorer = explore_training(live)
+    live.tasks, live.films, live.expert, live.steps = done.tasks, done.films, done.expert, done.steps
+    for look in done.looks[:3]:
+        live.looks.append(look)
+        live.tell()
+        assert explorer["step"].value == look.step
+    explorer["step"].value = 5
+    live.looks.append(done.looks[3])
+    live.tell()
+    assert explorer["step"].value == 5 and explorer["step"].max == 40
+
+
+def test_a_record_is_the_same_after_it_was_read_again(tmp_path):
+    record = drawn()
+    record.save(tmp_path/"x.json")
+    again = read_training(tmp_path/"x.json")
+    for a, b in ((record, again), (again, record)):
+        assert (a.tasks, a.trainings, a.steps, a.loss, a.valid) == (b.tasks, b.trainings, b.steps, b.loss, b.valid)
+        assert [k.masks.masks for k in a.looks] == [k.masks.masks for k in b.looks]
+        assert all((a.films[i] == b.films[i]).all() for i in a.films)
+    from_file = explore_training(tmp_path/"x.json")
+    assert from_file.outputs["text"].value == explore_training(record).outputs["text"].value
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"record": 2}', '{"record": 1}', "no json",
+                                  '{"record": 1, "tasks": [], "looks": [{}]}'])
+def test_what_is_no_record_is_said_in_one_sentence(tmp_path, text):
+    (tmp_path/"x.json").write_text(text)
+    with pytest.raises(ChexsegError, match="x.json is") as e:
+        explore_training(tmp_path/"x.json")
+    assert str(e.value).count("\n") == 0
 
 
 # Phantom -------------------------------------------------------------------------------------------------------------
