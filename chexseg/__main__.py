@@ -7,14 +7,16 @@ __all__ = ['parser', 'main']
 
 # %% ../nbs/44_cli.ipynb #0002
 import argparse
+import os
 import sys
-import warnings
-from contextlib import contextmanager, nullcontext
+import traceback
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from . import __version__
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
 from .core import ChexsegError, world
+from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
 
 # %% ../nbs/44_cli.ipynb #0007
 def _option(default, help)->dict: # arguments of argparse's `add_argument`
@@ -34,10 +36,11 @@ def _add_device(p):
 # %% ../nbs/44_cli.ipynb #0010
 def _add_run(commands):
     p = commands.add_parser("run", help="films in, scored masks and a report out")
-    p.add_argument("data", nargs="?", default="", help="folder in the layout of CheXpert, or as `init` makes it "
+    p.add_argument("data", nargs="?", metavar="FOLDER", help="films in the layout of CheXpert, or as `init` makes it "
                    "(default: a phantom is made)")
-    p.add_argument("--out", default="runs/demo", help="run folder (default: %(default)s)")
-    p.add_argument("--preset", default="small", choices=PRESETS, help="choices that go together (default: %(default)s)")
+    p.add_argument("--config", metavar="FILE", help="options from a TOML file; those that are typed win")
+    p.add_argument("--out", metavar="RUN", help="run folder (default: runs/demo)")
+    p.add_argument("--preset", choices=PRESETS, help="choices that go together (default: small)")
     p.add_argument("--until", choices=STAGES, help="last stage to do (default: all)")
     _add_device(p)
     for option in options().values():
@@ -114,21 +117,65 @@ def _add_folders(commands):
     p.add_argument("--films", type=int, default=12, help="test films to keep (default: %(default)s)")
 
 # %% ../nbs/44_cli.ipynb #0022
+def _add_papers(commands):
+    p = commands.add_parser("figures", help="a run's figures for a paper, as vector files")
+    p.add_argument("run", metavar="RUN", help="run folder")
+    p.add_argument("--out", metavar="FOLDER", help="where they go (default: RUN/paper)")
+    p.add_argument("--format", nargs="+", default=["pdf", "svg"], metavar="NAME",
+                   help="pdf, svg, png (default: pdf svg)")
+    p.add_argument("--only", nargs="+", metavar="NAME", help="some figures, such as intervals or roc (default: all)")
+    q = commands.add_parser("subgroups", help="scores by sex, age, projection, view, or by a table of your own")
+    q.add_argument("run", metavar="RUN", help="run folder")
+    q.add_argument("--facts", metavar="FILE", help="CSV with a column id, Path or Patient, and one for each question")
+    q.add_argument("--convention", default="either", help="which films count: either or truth (default: %(default)s)")
+    for command in (p, q):
+        command.add_argument("--methods", nargs="+", metavar="NAME", help="of the run's methods (default: all)")
+        command.add_argument("--tasks", nargs="+", metavar="NAME", help="of the run's tasks (default: all)")
+
+# %% ../nbs/44_cli.ipynb #0023
+def _add_runs(commands):
+    p = commands.add_parser("runs", help="which runs there are; or two of them side by side")
+    p.add_argument("folders", nargs="*", default=["runs"], metavar="RUN",
+                   help="a folder that holds runs (default: runs), or two runs")
+    p = commands.add_parser("completion", help="what a shell must know to complete names")
+    p.add_argument("shell", choices=SHELLS)
+
+# %% ../nbs/44_cli.ipynb #0026
+def _add_common(p):
+    once = dict(action="store_true", default=argparse.SUPPRESS) # what was said before the command's name stays
+    p.add_argument("--quiet", **once, help="print nothing but errors")
+    p.add_argument("--debug", **once, help="show where in the code an error came from")
+
+# %% ../nbs/44_cli.ipynb #0027
+def _all_commands(commands): # the parser of each command, and of each study
+    for p in commands.choices.values():
+        yield p
+        for action in p._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                yield from _all_commands(action)
+
+# %% ../nbs/44_cli.ipynb #0028
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
-    p = argparse.ArgumentParser("chexseg", description=about)
+    ends = "exit status:\n" + "\n".join(f"{number:5}  {text}" for number, text in EXIT_CODES.items())
+    p = argparse.ArgumentParser("chexseg", description=about, epilog=ends,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_init, _add_run, _add_stages, _add_studies, _add_predict, _add_retune, _add_verify, _add_folders):
+    for add in (_add_init, _add_run, _add_stages, _add_studies, _add_predict, _add_retune, _add_verify, _add_runs,
+                _add_papers, _add_folders):
         add(commands)
+    for command in (p, *_all_commands(commands)):
+        _add_common(command)
     return p
 
-# %% ../nbs/44_cli.ipynb #0025
+# %% ../nbs/44_cli.ipynb #0031
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
-    run = run_pipeline(data, out, preset, until, **{k: v for k, v in chosen.items() if v is not None})
+    chosen = {k: v for k, v in chosen.items() if v is not None}
+    run = run_pipeline(data or "", out or "runs/demo", preset or "small", until, **chosen)
     if world()[0]: # of several processes the first one talks
         return
     if run.finished("scores"):
@@ -136,26 +183,26 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/44_cli.ipynb #0027
+# %% ../nbs/44_cli.ipynb #0033
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood:\n"
           f"  chexseg run {folder} --out runs/{Path(folder).resolve().name} --until prepare")
 
-# %% ../nbs/44_cli.ipynb #0029
+# %% ../nbs/44_cli.ipynb #0035
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/44_cli.ipynb #0031
+# %% ../nbs/44_cli.ipynb #0037
 def _segmenter(model, method)->Path: # of a run, or one by itself
     from chexseg.runs import Run
     path = Path(model)
     return path/"segmenters"/(method or Run(path).choices.run.methods[-1]) if (path/"config.json").exists() else path
 
-# %% ../nbs/44_cli.ipynb #0034
+# %% ../nbs/44_cli.ipynb #0040
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
     from chexseg.predict import OUTPUTS, predict_files
     done = predict_files(_segmenter(model, method), films, out, overwrite, write or OUTPUTS)
@@ -168,7 +215,7 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
               file=sys.stderr)
     return 3 if lost else 0
 
-# %% ../nbs/44_cli.ipynb #0036
+# %% ../nbs/44_cli.ipynb #0042
 def _retune(data, model, method, out):
     from chexseg.data import open_study
     from chexseg.inference import load_segmenter, save_segmenter
@@ -181,7 +228,7 @@ def _retune(data, model, method, out):
     print(table.round(3).to_string())
     print(f"\nThe IoUs are of the films on which thresholds were chosen. Use them: chexseg predict FILM --model {out}")
 
-# %% ../nbs/44_cli.ipynb #0038
+# %% ../nbs/44_cli.ipynb #0044
 def _verify(run, mend)->int: # exit status
     from chexseg.runs import Run
     run = Run(run)
@@ -194,61 +241,125 @@ def _verify(run, mend)->int: # exit status
         print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made with")
     return 0 if mend or not lost else 1
 
-# %% ../nbs/44_cli.ipynb #0040
+# %% ../nbs/44_cli.ipynb #0047
+def _figures(run, out, format, only, methods, tasks):
+    from chexseg.figures import draw_paper, films_note
+    from chexseg.runs import Run
+    if not only or "examples" in only:
+        print(films_note(Run(run)), flush=True)
+    drawn = draw_paper(run, out, format, methods, tasks, only)
+    for files in drawn.files.values():
+        print(*files)
+    for name, why in drawn.missing.items():
+        print(f"not drawn: {name}: {why}")
+
+# %% ../nbs/44_cli.ipynb #0049
+def _subgroups(run, facts, convention, methods, tasks):
+    from chexseg.analysis import write_tables
+    from chexseg.runs import Run
+    from chexseg.subgroups import subgroup_gaps, subgroup_table, subgroup_text
+    run = Run(run)
+    table = subgroup_table(run, facts, methods, tasks, (convention,))
+    last = (methods or run.choices.run.methods)[-1]
+    gaps = subgroup_gaps(run, last, facts, convention, tasks)
+    with suppress(OSError): # a run that may only be read
+        write_tables(dict(subgroups=table, subgroup_gaps=gaps), run/"paper")
+    print(subgroup_text(table, convention))
+    print(f"\n{last}: each group less all others; low_all and high_all allow for {len(gaps)} comparisons\n"
+          f"{gaps.round(3).to_string(index=False)}")
+
+# %% ../nbs/44_cli.ipynb #0051
+def _runs(folders):
+    from chexseg.comparison import compare_runs, list_runs, pair_text, runs_text
+    if len(folders) == 1:
+        print(runs_text(list_runs(folders[0])))
+    elif len(folders) == 2:
+        print(pair_text(compare_runs(*folders), *folders))
+    else:
+        raise ChexsegError(f"{len(folders)} folders were named: name one that holds runs, or two runs to compare.")
+
+# %% ../nbs/44_cli.ipynb #0053
+def _completion(shell):
+    print(completion(parser(), shell))
+
+# %% ../nbs/44_cli.ipynb #0054
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/44_cli.ipynb #0042
+# %% ../nbs/44_cli.ipynb #0056
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/44_cli.ipynb #0044
+# %% ../nbs/44_cli.ipynb #0058
 def _command(command, **given)->int: # exit status
-    own = dict(init=_init, run=_run, study=_study, predict=_predict, retune=_retune, verify=_verify, phantom=_phantom,
-               excerpt=_excerpt)
+    own = dict(init=_init, run=_run, study=_study, predict=_predict, retune=_retune, verify=_verify, runs=_runs,
+               figures=_figures, subgroups=_subgroups, completion=_completion, phantom=_phantom, excerpt=_excerpt)
     if command in own:
         return own[command](**given) or 0
     from chexseg.pipeline import RUN_STAGE
     RUN_STAGE[command](given["run"])
     return 0
 
-# %% ../nbs/44_cli.ipynb #0046
+# %% ../nbs/44_cli.ipynb #0060
 def _on(device): # a context
     if not device:
         return nullcontext()
     from chexseg.hardware import on_device
     return on_device(device)
 
-# %% ../nbs/44_cli.ipynb #0049
-@contextmanager
-def _notes():
-    said = set()
-    def show(message, category, filename, lineno, file=None, line=None):
-        if (filename, lineno) not in said and issubclass(category, UserWarning):
-            print(f"chexseg: note: {message}", file=sys.stderr, flush=True)
-        said.add((filename, lineno))
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield
+# %% ../nbs/44_cli.ipynb #0063
+def _logged_run(command, given): # the run folder that a command works on; None for commands that only look
+    if command == "run":
+        return given.get("out") or "runs/demo"
+    return given["run"] if command in ("study", *STAGES) else None
 
-# %% ../nbs/44_cli.ipynb #0051
+# %% ../nbs/44_cli.ipynb #0064
+def _log(folder, text):
+    if folder is None or not (Path(folder)/"config.json").exists() or not os.access(folder, os.W_OK):
+        return
+    from chexseg.runs import Run
+    with suppress(ChexsegError): # of a version that this one cannot read
+        Run(folder).log(without_films(text, folder))
+
+# %% ../nbs/44_cli.ipynb #0066
+def _do(command, given, quiet)->int: # exit status
+    folder, screen = _logged_run(command, given), sys.stderr
+    def note(text):
+        _log(folder, f"note: {text}")
+        if not quiet:
+            print(f"chexseg: note: {text}", file=screen, flush=True)
+    with notes(note), hushed(quiet, screen), _on(given.pop("device", None)):
+        return _command(command, **given)
+
+# %% ../nbs/44_cli.ipynb #0067
+def _with_file(given)->dict: # options, completed by a file where one is named
+    file = given.pop("config", None)
+    return given | with_config(given, file) if file else given
+
+# %% ../nbs/44_cli.ipynb #0069
 def main(argv=None # arguments; those of the command line when None
-)->int: # exit status
+)->int: # exit status, one of `EXIT_CODES`
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
     given = vars(parser().parse_args(argv))
+    command = given.pop("command")
+    quiet, debug = given.pop("quiet", False), given.pop("debug", False)
     try:
-        with _notes(), _on(given.pop("device", None)):
-            return _command(**given)
+        given = _with_file(given)
+        status, why = _do(command, given, quiet), ""
     except ChexsegError as e:
-        print(f"chexseg: {e}", file=sys.stderr)
-        return 1
+        if debug:
+            traceback.print_exc()
+        status, why = 1, str(e)
+        print(f"chexseg: {why}", file=sys.stderr)
     except KeyboardInterrupt:
+        status, why = 130, "stopped"
         print("chexseg: stopped; the same command goes on from the last finished stage.", file=sys.stderr)
-        return 130
+    _log(_logged_run(command, given), f"chexseg {command}: exit status {status}{': '*bool(why)}{why}")
+    return status
 
-# %% ../nbs/44_cli.ipynb #0054
+# %% ../nbs/44_cli.ipynb #0072
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())
