@@ -18,8 +18,8 @@ from chexseg.core import TASKS
 from chexseg.evaluation import areas_table, fractions, miou
 from chexseg.inference import predict_masks
 from chexseg.recipes import Recipe
-from chexseg.segmentation import Ensemble
-from chexseg.supervision import STUDENT, TEACHERS, fit_segmenter, taught_masks
+from chexseg.ours import STUDENT, TEACHERS, fit_ours
+from chexseg.supervision import fit_segmenter
 
 TABLE = RESULTS/"ablation.csv"
 
@@ -47,24 +47,14 @@ VARIANTS = {
 }
 
 
-def weak_films(variant, films, expert, teachers, maps):
-    "The weak films with the masks that a variant learns from."
-    if not variant.taught:
-        return guessed(maps, expert, films.weak)
-    saliency = maps["weak"] if variant.saliency else None
-    return films.weak.with_masks(taught_masks(Ensemble(teachers), films.weak, expert, saliency))
-
-
 def student_of(variant, films, expert, full, maps, how, seed):
-    "The student of a variant, as `fit_ours` trains it."
-    teachers = full[:variant.teachers]
-    how = how if variant.anew else how | dict(lr=how["lr"]/2)
-    student = None if variant.anew else full[0]
-    for k in range(variant.rounds):
-        weak = weak_films(variant, films, expert, teachers, maps)
-        student = fit_segmenter(variant.recipe, weak=weak, begin=student, seed=seed + k, **how).model
-        teachers = [*teachers, student]
-    return student
+    "The student of a variant."
+    if not variant.taught:
+        weak = guessed(maps, expert, films.weak)
+        return fit_segmenter(variant.recipe, weak=weak, begin=full[0], seed=seed, **how | dict(lr=how["lr"]/2)).model
+    saliency = maps["weak"] if variant.saliency else None
+    chosen = dict(recipe=variant.recipe, teachers=variant.teachers, anew=variant.anew, rounds=variant.rounds)
+    return fit_ours(weak=films.weak, maps=saliency, trained=full, seed=seed, **chosen, **how).model
 
 
 def scores_of(model, films):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.common import RESULTS
 from chexseg.irnet import fit_irnet, load_irnet, walk_maps
-from chexseg.pipeline import as_reported, crossfit_masks, mask_quality
+from chexseg.quality import as_reported, crossfit_masks, mask_quality
 from chexseg.runs import Run
 
 

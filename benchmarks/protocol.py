@@ -30,11 +30,12 @@ from chexseg.inference import load_segmenter, predict_masks, save_segmenter
 from chexseg.irnet import fit_irnet, load_irnet, save_irnet, walk_maps
 from chexseg.maps import SaliencySet
 from chexseg.masks import MaskSet
+from chexseg.ours import fit_ours
 from chexseg.phantom import phantom_film
 from chexseg.pseudomasks import best_per_task, pseudo_masks, tune_thresholds
 from chexseg.saliency import compute_saliency
 from chexseg.segmentation import Ensemble
-from chexseg.supervision import add_vote, decide, fit_ours, fit_segmenter, fit_student
+from chexseg.supervision import add_vote, decide, fit_segmenter, fit_student
 from chexseg.training import save_checkpoint
 
 POOL = 1000 # training films that experts are drawn from; the classifier sees none of them

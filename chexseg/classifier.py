@@ -27,8 +27,9 @@ from .data import Part
 from .films import check_side
 from .tables import KEYS
 from .hardware import autocast, best_device
-from .training import (Augment, Films, Learner, film_learner, film_loaders, fit_learner, kept_epochs,
-                              load_checkpoint, rebuilding, share_epochs)
+from .resume import fit_learner
+from .training import (Augment, Films, Learner, film_learner, film_loaders, kept_epochs, load_checkpoint,
+                              rebuilding, share_epochs)
 from fastai.learner import Metric
 
 # %% ../nbs/21_classifier.ipynb #0014

@@ -19,10 +19,11 @@ from chexseg.evaluation import iou_table
 from chexseg.hardware import best_device, enough_memory, missing_gpu, on_device, training_bytes
 from chexseg.inference import predict_masks
 from chexseg.irnet import fit_irnet, walk_maps
+from chexseg.ours import fit_ours
 from chexseg.runs import story
 from chexseg.saliency import compute_saliency
 from chexseg.segmentation import build_segmenter, mask_probs
-from chexseg.supervision import add_vote, fit_ours, fit_segmenter, fit_student
+from chexseg.supervision import add_vote, fit_segmenter, fit_student
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason=f"no GPU: {missing_gpu()}"))
 NEAR = .06 # probabilities in half precision
