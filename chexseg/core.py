@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
            'check_name', 'check_tasks', 'image_id', 'rng', 'set_seed', 'atomic_path', 'write_json', 'read_json', 'once',
-           'digest', 'versions', 'world', 'wait_for', 'Bar', 'progress']
+           'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import hashlib
@@ -19,6 +19,7 @@ import tempfile
 import time
 import zlib
 from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
@@ -213,15 +214,36 @@ def world()->tuple: # this process's number, and how many there are
     "Which process this is, and of how many: (0, 1) when there is but one."
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
-# %% ../nbs/00_core.ipynb #0052
-def wait_for(path, # a file that another process is going to write
-    every:float=.2, # seconds between two looks
-):
-    "Wait until a file is there."
-    while not Path(path).exists():
-        time.sleep(every)
+# %% ../nbs/00_core.ipynb #0053
+_watch = ContextVar("watch", default=None) # what `watching` was given
+
+# %% ../nbs/00_core.ipynb #0054
+@contextmanager
+def watching(look # function without arguments that raises an error when waiting is in vain
+): # a context
+    "As long as this lasts, `wait_for` looks whether it waits in vain."
+    before = _watch.set(look)
+    try:
+        yield
+    finally:
+        _watch.reset(before)
 
 # %% ../nbs/00_core.ipynb #0055
+def wait_for(path, # a file that another process is going to write
+    every:float=.2, # seconds between two looks
+    limit:float=86400, # seconds after which to give up
+):
+    "Wait until a file is there."
+    start = time.monotonic()
+    while not Path(path).exists():
+        if look := _watch.get():
+            look()
+        if time.monotonic() - start > limit:
+            raise ChexsegError(f"{path} was not written within {limit:,.0f} seconds: does the process that was to "
+                               "write it still run?")
+        time.sleep(every)
+
+# %% ../nbs/00_core.ipynb #0058
 class Bar(tqdm):
     "A text bar that ends as one line: what was done, how often, in how many seconds."
     def close(self):
@@ -231,7 +253,7 @@ class Bar(tqdm):
         if told:
             print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=self.fp, flush=True)
 
-# %% ../nbs/00_core.ipynb #0056
+# %% ../nbs/00_core.ipynb #0059
 def progress(
     items, # what to loop over; None for a bar that is moved by hand
     desc:str="", # what is being done

@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['RUN_STAGE', 'PACKAGES', 'PAIRS', 'stage', 'reading_workers', 'run_prepare', 'train_classifier', 'auroc_on_test',
-           'run_classifier', 'run_saliency', 'crossfit_masks', 'as_reported', 'mask_quality', 'write_pseudomasks',
-           'run_pseudomasks', 'run_irnet', 'shared_choices', 'segmenter_choices', 'judges', 'run_recipe',
-           'run_segmenters', 'run_predictions', 'hit_rates', 'run_scores', 'run_report', 'run_pipeline']
+           'run_classifier', 'run_saliency', 'write_pseudomasks', 'run_pseudomasks', 'run_irnet', 'shared_choices',
+           'segmenter_choices', 'judges', 'run_recipe', 'run_segmenters', 'run_predictions', 'hit_rates', 'run_scores',
+           'run_report', 'run_pipeline']
 
 # %% ../nbs/42_pipeline.ipynb #0002
 import functools
 import hashlib
 import os
+import shutil
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,26 +22,28 @@ import pandas as pd
 
 from .choices import METHODS, STAGES, make_choices
 from .classifier import auroc_table, fit_classifier, load_classifier, predict_probs
-from .core import (OBSERVATIONS, ChexsegError, atomic_path, check_name, digest, observation_of, read_json, rng,
-                          versions, wait_for, world, write_json)
+from .core import (ChexsegError, atomic_path, check_name, digest, read_json, rng, versions, wait_for, watching,
+                          world, write_json)
 from .border import border_table, border_text, even_maps
-from .data import Part, assign_roles, open_study, understood, view_counts
+from .data import assign_roles, open_study, understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
-                                iou_from_areas, miou, save_areas)
+                                iou_from_areas, save_areas)
 from .inference import load_segmenter, save_segmenter, write_masks
 from .irnet import film_edges, fit_irnet, save_irnet, walk_maps
-from .maps import SaliencySet, peaks
-from .masks import MaskSet
+from .maps import peaks
 from .dataset import write_phantom
-from .phantom import report_labels
-from .pseudomasks import best_per_task, label_gate, pseudo_masks, tune_thresholds
+from .pseudomasks import best_per_task, pseudo_masks, tune_thresholds
+from .quality import as_reported, crossfit_masks, mask_quality
+from .ours import fit_ours
 from .own import check_shown
+from .owners import first_is_there, owned
+from .resume import resumable
 from .report import draw_figures, example_ids, report_html
 from .runs import Run, as_run, kept_tasks
 from .saliency import check_saliency, saliency_shards
 from .decoders import check_decoder
 from .recipes import Recipe, get_recipe
-from .supervision import add_vote, fit_ours, fit_segmenter, fit_student
+from .supervision import add_vote, fit_segmenter, fit_student
 from .hardware import best_device, device_text
 from .training import save_checkpoint
 
@@ -49,11 +53,15 @@ RUN_STAGE = {} # name of a stage -> the function that does it
 # %% ../nbs/42_pipeline.ipynb #0008
 def _do(run, name, fn, shared): # one stage, by this process
     if world()[0]: # the first process leaves the record
-        if shared:
-            fn(run)
-        wait_for(run.record(name))
+        with watching(first_is_there(run.folder)):
+            if shared:
+                fn(run)
+            wait_for(run.record(name))
         return
-    record = run.do_once(name, lambda: fn(run))
+    with owned(run.folder):
+        record = run.do_once(name, lambda: fn(run))
+        for states in run.folder.glob(".resume-*"): # of trainings that are done
+            shutil.rmtree(states, ignore_errors=True)
     print(f"{name:<12}{record['seconds']:7.1f} s   {STAGES[name].text}", flush=True)
 
 # %% ../nbs/42_pipeline.ipynb #0009
@@ -167,7 +175,8 @@ def auroc_on_test(
 @stage("classifier", shared=True)
 def run_classifier(run):
     "Train the classifier and note its AUROC on the test films."
-    model = train_classifier(run).model
+    with resumable(run/".resume-classifier"):
+        model = train_classifier(run).model
     if world()[0]:
         return
     if always := model.config["one_sided"]:
@@ -189,67 +198,20 @@ def run_saliency(run):
             pass
 
 # %% ../nbs/42_pipeline.ipynb #0032
-def _folds(part, n, seed)->list: # n lists of ids; no patient is in two
-    patients = sorted(set(part.patients.values()))
-    order = rng(seed, "folds").permutation(len(patients))
-    fold = {patients[p]: k % n for k, p in enumerate(order)}
-    return [[i for i in part.ids if fold[part.patients[i]] == k] for k in range(n)]
-
-# %% ../nbs/42_pipeline.ipynb #0034
-def crossfit_masks(
-    maps:SaliencySet, # of the films of `part`
-    part:Part, # films that experts looked at, with their masks
-    folds:int=5, # groups of patients
-    seed:int=0, # of the groups
-)->MaskSet: # without any gate
-    "Pseudo-masks of each film, at thresholds tuned on the films of other patients."
-    out = MaskSet(tasks=maps.tasks)
-    for ids in _folds(part, folds, seed):
-        others = [i for i in part.ids if i not in set(ids)]
-        threshold = best_per_task(tune_thresholds(maps.subset(others), part.masks))
-        out.masks |= pseudo_masks(maps.subset(ids), threshold).masks
-    return out
-
-# %% ../nbs/42_pipeline.ipynb #0038
-def as_reported(
-    part:Part, # films of a phantom, with exact labels
-    seed:int=0, # of the errors
-)->Part: # the same films
-    "Films with labels as a phantom's reports would have them, errors included."
-    columns = {observation_of(c): c for c in part.table if observation_of(c) in OBSERVATIONS}
-    rows = part.table[list(columns.values())].set_axis(list(columns), axis=1).to_dict("records")
-    said = [report_labels(rng(seed, "report", i), row) for i, row in zip(part.ids, rows)]
-    labels = {c: np.array([s[o] for s in said], float) for o, c in columns.items()}
-    return replace(part, table=part.table.assign(**labels))
-
-# %% ../nbs/42_pipeline.ipynb #0041
 def _gates(run, valid)->dict: # labels (n, tasks) that masks of validation films are gated by, None for no gate
     gates = {"no gate": None}
     if run.on_phantom:
         gates["report labels"] = as_reported(valid, run.choices.run.seed).labels
     return gates | {"exact labels": valid.labels}
 
-# %% ../nbs/42_pipeline.ipynb #0043
-def mask_quality(
-    masks:MaskSet, # pseudo-masks without a gate
-    part:Part, # their films, with the experts' masks
-    gates:dict, # {name: image labels (n, tasks), or None for no gate}
-)->pd.DataFrame: # one row a task, then mIoU; one column a gate
-    "IoU (either) of pseudo-masks with the experts', by what they are gated with."
-    plain = areas_table(masks, part.masks, part.ids, part.tasks)
-    def scored(labels):
-        passed = labels is None or label_gate(labels)
-        return miou(fractions(replace(plain, shared=plain.shared*passed, pred=plain.pred*passed)))
-    return pd.DataFrame({name: scored(labels) for name, labels in gates.items()})
-
-# %% ../nbs/42_pipeline.ipynb #0045
+# %% ../nbs/42_pipeline.ipynb #0035
 def _note_quality(run, title, quality): # in a table that both kinds of pseudo-masks share
     path = run/"pseudomask_quality.csv"
     table = pd.read_csv(path, index_col="task") if path.exists() else pd.DataFrame(index=quality.index)
     with atomic_path(path) as p:
         table.assign(**{f"{title}, {gate}": quality[gate] for gate in quality}).to_csv(p, index_label="task")
 
-# %% ../nbs/42_pipeline.ipynb #0047
+# %% ../nbs/42_pipeline.ipynb #0037
 def write_pseudomasks(
     run:Run, # the run
     name:str, # of the file in masks/
@@ -271,7 +233,7 @@ def write_pseudomasks(
     _note_quality(run, title, mask_quality(checked, valid, _gates(run, valid)))
     return tuned
 
-# %% ../nbs/42_pipeline.ipynb #0048
+# %% ../nbs/42_pipeline.ipynb #0038
 @stage("pseudomasks")
 def run_pseudomasks(run):
     "Threshold the maps of the training films."
@@ -281,7 +243,7 @@ def run_pseudomasks(run):
         with atomic_path(run/"tuning_results.csv") as p:
             tuned.to_csv(p, index=False)
 
-# %% ../nbs/42_pipeline.ipynb #0052
+# %% ../nbs/42_pipeline.ipynb #0042
 def _keep_examples(run, net, walked): # for the report's picture: walked maps of validation films, the edges of three
     walked.save(run/"saliency"/"irnet")
     valid = run.part("valid")
@@ -290,7 +252,7 @@ def _keep_examples(run, net, walked): # for the report's picture: walked maps of
     with atomic_path(run/"irnet_edges.npz") as p:
         np.savez_compressed(p, ids=np.array(part.ids), edges=edges)
 
-# %% ../nbs/42_pipeline.ipynb #0053
+# %% ../nbs/42_pipeline.ipynb #0043
 def _train_irnet(run, weak, maps): # on the films that show a finding
     c = run.choices
     shown = weak.labels == 1
@@ -299,7 +261,7 @@ def _train_irnet(run, weak, maps): # on the films that show a finding
     chosen = dict(side=c.study.side, steps=c.irnet.steps, seed=c.run.seed)
     return fit_irnet(trunk, weak.where(some), maps, shown[some], **chosen).model
 
-# %% ../nbs/42_pipeline.ipynb #0054
+# %% ../nbs/42_pipeline.ipynb #0044
 @stage("irnet", shared=True)
 def run_irnet(run):
     "Train IRNet and let it spread the maps, where a method asks for its masks."
@@ -314,18 +276,18 @@ def run_irnet(run):
     _keep_examples(run, net, walked["valid"])
     write_pseudomasks(run, "irnet", "IRNet", walked, .6)
 
-# %% ../nbs/42_pipeline.ipynb #0058
+# %% ../nbs/42_pipeline.ipynb #0048
 def _film_count(run, recipe)->int: # films that a recipe draws from
     n, share = run.films, get_recipe(recipe).experts
     weak = run.choices.run.weak_films or n["weak"]
     return n["expert"]*(share > 0) + weak*(share < 1)
 
-# %% ../nbs/42_pipeline.ipynb #0059
+# %% ../nbs/42_pipeline.ipynb #0049
 def _steps(run, recipe)->int: # of a training; by epochs where these were chosen
     c = run.choices.segmenter
     return max(1, c.epochs*_film_count(run, recipe)//c.bs) if c.epochs else c.steps
 
-# %% ../nbs/42_pipeline.ipynb #0061
+# %% ../nbs/42_pipeline.ipynb #0051
 def shared_choices(
     run:Run, # any run
     recipe="full", # whose steps are meant, as `fit_segmenter` takes it
@@ -337,7 +299,7 @@ def shared_choices(
     how = {name: getattr(c.segmenter, name) for name in names}
     return how | dict(weights=weights, steps=_steps(run, recipe), seed=c.run.seed, workers=reading_workers(run))
 
-# %% ../nbs/42_pipeline.ipynb #0062
+# %% ../nbs/42_pipeline.ipynb #0052
 def segmenter_choices(
     run:Run, # any run
     recipe, # as `fit_segmenter` takes it
@@ -347,7 +309,7 @@ def segmenter_choices(
     own = dict(side=c.study.side, encoder=c.segmenter.encoder, decoder=c.segmenter.decoder)
     return own | shared_choices(run, recipe)
 
-# %% ../nbs/42_pipeline.ipynb #0065
+# %% ../nbs/42_pipeline.ipynb #0055
 def judges(run:Run # a prepared run
 )->dict: # arguments of `fit_segmenter`, `fit_student` and `add_vote`: expert, valid, labelled
     "The films that decide on thresholds and cutoffs."
@@ -357,7 +319,7 @@ def judges(run:Run # a prepared run
     held = run.part("held")
     return dict(expert=expert, labelled=held if len(held) >= 300 else run.part("held", "weak"))
 
-# %% ../nbs/42_pipeline.ipynb #0067
+# %% ../nbs/42_pipeline.ipynb #0057
 def _weak_part(run, masks="pseudo"): # the pseudo-labelled films that segmenters learn from
     part, n = run.part("weak", masks=masks), run.choices.run.weak_films
     if not n:
@@ -365,7 +327,7 @@ def _weak_part(run, masks="pseudo"): # the pseudo-labelled films that segmenters
     chosen = set(rng(run.choices.run.seed, "subset").permutation(part.ids)[:n])
     return part.where([i in chosen for i in part.ids])
 
-# %% ../nbs/42_pipeline.ipynb #0069
+# %% ../nbs/42_pipeline.ipynb #0059
 def run_recipe(
     run:Run, # any run
     name:str, # of `RECIPES`
@@ -374,33 +336,33 @@ def run_recipe(
     c = run.choices
     return replace(get_recipe(name, c.run.expert_share if name == "semi" else None), label_gate=c.masks.label_gate)
 
-# %% ../nbs/42_pipeline.ipynb #0071
+# %% ../nbs/42_pipeline.ipynb #0061
 def _distil(run): # a student of the fully supervised segmenter
     teacher = load_segmenter(run/"segmenters"/"full")
     given = shared_choices(run)
     given["steps"] *= 2
     return fit_student(teacher, run.part("weak"), temperature=run.choices.run.temperature, **judges(run), **given).model
 
-# %% ../nbs/42_pipeline.ipynb #0072
+# %% ../nbs/42_pipeline.ipynb #0062
 def _learn(run, method): # a segmenter of its own
     recipe, chosen = run_recipe(run, method.recipe), segmenter_choices(run, method.recipe)
     return fit_segmenter(recipe, weak=_weak_part(run, method.masks), **judges(run), **chosen).model
 
-# %% ../nbs/42_pipeline.ipynb #0073
+# %% ../nbs/42_pipeline.ipynb #0063
 def _ours(run): # a student of outlines, saliency and image labels
     full = [load_segmenter(run/"segmenters"/"full")] if "full" in run.choices.run.methods else []
     chosen, always = segmenter_choices(run, "semi"), read_json(run/"classifier.json").get("one_sided", [])
     maps = even_maps(run.maps("weak"), always)
     return fit_ours(weak=_weak_part(run), maps=maps, trained=full, **judges(run), **chosen).model
 
-# %% ../nbs/42_pipeline.ipynb #0074
+# %% ../nbs/42_pipeline.ipynb #0064
 def _trained(run, method): # the segmenter of a method
     if method.vote_on:
         return add_vote(load_segmenter(run/"segmenters"/method.vote_on), run/"classifier", **judges(run))
     own = dict(distil=_distil, ours=_ours)
     return own[method.recipe](run) if method.recipe in own else _learn(run, method)
 
-# %% ../nbs/42_pipeline.ipynb #0075
+# %% ../nbs/42_pipeline.ipynb #0065
 @stage("segmenters", shared=True)
 def run_segmenters(run):
     "Train one segmenter for each method; those that are there already are left alone."
@@ -410,13 +372,14 @@ def run_segmenters(run):
         if done.exists() and path.with_suffix(".safetensors").exists():
             continue
         nothing_to_share = method.vote_on and world()[0]
-        model = None if nothing_to_share else _trained(run, method)
+        with resumable(run/f".resume-{name}"):
+            model = None if nothing_to_share else _trained(run, method)
         if world()[0]:
             wait_for(done)
         else:
             save_segmenter(path, model)
 
-# %% ../nbs/42_pipeline.ipynb #0078
+# %% ../nbs/42_pipeline.ipynb #0068
 @stage("predictions", shared=True)
 def run_predictions(run):
     "Outline the test films with every segmenter."
@@ -425,7 +388,7 @@ def run_predictions(run):
         model = load_segmenter(run/"segmenters"/method)
         write_masks(run/"predictions"/f"{method}.json", model, test, workers=_few_workers(run, test))
 
-# %% ../nbs/42_pipeline.ipynb #0081
+# %% ../nbs/42_pipeline.ipynb #0071
 PAIRS = [
     ("full", "weak"), ("semi+vote", "full"), ("semi", "full"), ("semi+vote", "semi"), ("semi+vote", "full+vote"),
     ("distilled", "full"), ("weak+irnet", "weak"), ("chexseg", "semi"), ("chexseg", "full"), ("semi+vote", "chexseg"),
@@ -435,7 +398,7 @@ PAIRS = [
     ("ours+vote", "readers"),
 ]
 
-# %% ../nbs/42_pipeline.ipynb #0083
+# %% ../nbs/42_pipeline.ipynb #0073
 def hit_rates(run:Run # a run with saliency maps
 )->pd.DataFrame: # tidy, as from `bootstrap`
     "The pointing game on the test films: hottest pixels of the maps, and the points that the second readers named."
@@ -446,25 +409,25 @@ def hit_rates(run:Run # a run with saliency maps
     tables = {m: hit_rate(p, test.masks, test.ids, test.tasks) for m, p in points.items()}
     return bootstrap(tables, test.patients, c.bootstraps, c.seed, mean="hit rate")
 
-# %% ../nbs/42_pipeline.ipynb #0085
+# %% ../nbs/42_pipeline.ipynb #0075
 def _compared(scores, patients, c): # paired differences, {"a - b": table}
     def one(a, b):
         return compare(scores[a], scores[b], patients, n=c.bootstraps, seed=c.seed).rename_axis("task")
     return {f"{a} - {b}": one(a, b) for a, b in PAIRS if a in scores and b in scores}
 
-# %% ../nbs/42_pipeline.ipynb #0086
+# %% ../nbs/42_pipeline.ipynb #0076
 def _scored(areas, patients, c, convention): # results and pairs of {method: `Areas`} by one convention
     scores = {m: fractions(a, convention) for m, a in areas.items()}
     results = bootstrap(scores, patients, c.bootstraps, c.seed)
     return dict(results=results, comparisons=_compared(scores, patients, c))
 
-# %% ../nbs/42_pipeline.ipynb #0088
+# %% ../nbs/42_pipeline.ipynb #0078
 def _write_parts(path, parts, keys): # tables one below the other, with what tells them apart in front
     table = pd.concat(parts, names=keys).reset_index().drop(columns="level_1", errors="ignore")
     with atomic_path(path) as p:
         table.to_csv(p, index=False)
 
-# %% ../nbs/42_pipeline.ipynb #0089
+# %% ../nbs/42_pipeline.ipynb #0079
 @stage("scores")
 def run_scores(run):
     "Score every method by every convention."
@@ -485,7 +448,7 @@ def run_scores(run):
     if pairs:
         _write_parts(run/"comparisons.csv", pairs, ["convention", "pair"])
 
-# %% ../nbs/42_pipeline.ipynb #0091
+# %% ../nbs/42_pipeline.ipynb #0081
 @stage("report")
 def run_report(run):
     "Draw the figures and write report.html."
@@ -493,14 +456,14 @@ def run_report(run):
     with atomic_path(run/"report.html") as p:
         p.write_text(page, encoding="utf-8")
 
-# %% ../nbs/42_pipeline.ipynb #0094
+# %% ../nbs/42_pipeline.ipynb #0084
 def _check_run(data, choices): # what would fail only hours later
     if data and not Path(data).is_dir():
         raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
     check_saliency(choices.masks.saliency)
     check_decoder(choices.segmenter.decoder, choices.study.side)
 
-# %% ../nbs/42_pipeline.ipynb #0096
+# %% ../nbs/42_pipeline.ipynb #0086
 def run_pipeline(
     data="", # data folder in CheXpert layout; empty: a phantom is made
     out="runs/demo", # run folder; an unfinished run in it goes on
@@ -515,6 +478,7 @@ def run_pipeline(
     _check_run(data, choices)
     if not world()[0]:
         print(f"on {device_text()}", flush=True)
-    run = Run(out, choices)
-    RUN_STAGE[last](run)
+    with nullcontext() if world()[0] else owned(out):
+        run = Run(out, choices)
+        RUN_STAGE[last](run)
     return run

@@ -52,7 +52,25 @@ def _check_same(folder, was, now): # a folder belongs to the choices it was begu
             raise ChexsegError(f"{folder} holds a run with {option.name}={old!r}, not {new!r}: "
                                "name another folder with --out, or the same choice.")
 
-# %% ../nbs/36_runs.ipynb #0011
+# %% ../nbs/36_runs.ipynb #0012
+def _other_input(folder, data)->str: # the first input of the run that is not in the data folder; empty when all are
+    known = read_json(folder/"manifest.json")["inputs"] if (folder/"manifest.json").exists() else {"label files": ""}
+    def same(name): return (Path(data)/name).is_file() and digest(Path(data)/name) == known[name]
+    return next((name for name in known if not same(name)), "")
+
+# %% ../nbs/36_runs.ipynb #0013
+def _moved(folder, was, now)->Choices: # the choices of a run, with the place where its data folder is now
+    before, after = was.study.data, now.study.data
+    if before == after or not before or not after:
+        return was
+    if other := _other_input(folder, after):
+        raise ChexsegError(f"{folder} holds a run on {before}, and {Path(after)/other} is not the file that it was made "
+                           "with: name the folder with the same films, or another one with --out.")
+    here = replace(was, study=replace(was.study, data=after))
+    write_json(folder/"config.json", dict(format=FORMAT, choices=asdict(here), folder=os.path.abspath(after)))
+    return here
+
+# %% ../nbs/36_runs.ipynb #0015
 def kept_tasks(folder # a run folder, or one that does not exist yet
 )->dict: # {"tasks": names}; empty when none were chosen there
     "The tasks that were chosen when a run was begun; who goes on with it need not name them again."
@@ -60,14 +78,14 @@ def kept_tasks(folder # a run folder, or one that does not exist yet
     tasks = _kept_choices(path).study.tasks if path.exists() else ()
     return {"tasks": list(tasks)} if tasks else {}
 
-# %% ../nbs/36_runs.ipynb #0014
+# %% ../nbs/36_runs.ipynb #0018
 def options_text(choices:Choices # of a run
 )->str: # TOML, an option a line
     "The choices of a run as a file for `chexseg run --config`."
     values = {o.name: getattr(getattr(choices, o.group), o.field) for o in options().values()}
     return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items())
 
-# %% ../nbs/36_runs.ipynb #0016
+# %% ../nbs/36_runs.ipynb #0020
 class Run:
     "A run folder: its choices, its files, and which stages are finished."
     def __init__(self,
@@ -78,7 +96,7 @@ class Run:
         path = self.folder/"config.json"
         begun = path.exists() and (choices is None or any(self.folder.glob("stages/*.json")))
         if begun:
-            was = _kept_choices(path)
+            was = _moved(self.folder, _kept_choices(path), choices or _kept_choices(path))
             _check_same(folder, was, choices or was)
         elif choices is None:
             raise ChexsegError(f"{folder} is not a run folder: start one with `chexseg run --out {folder}`.")
@@ -92,13 +110,13 @@ class Run:
     def __truediv__(self, name): return self.folder/name
     def __repr__(self): return f"Run({str(self.folder)!r}), finished: {', '.join(self.seconds()) or 'nothing'}"
 
-# %% ../nbs/36_runs.ipynb #0019
+# %% ../nbs/36_runs.ipynb #0023
 def as_run(run # a run, or its folder
 )->Run:
     "Open a run unless it is open already."
     return run if isinstance(run, Run) else Run(run)
 
-# %% ../nbs/36_runs.ipynb #0022
+# %% ../nbs/36_runs.ipynb #0026
 @patch
 def record(self:Run,
     stage:str, # one of `STAGES`
@@ -106,7 +124,7 @@ def record(self:Run,
     "Where the record of a stage is kept."
     return self/"stages"/f"{stage}.json"
 
-# %% ../nbs/36_runs.ipynb #0023
+# %% ../nbs/36_runs.ipynb #0027
 @patch
 def finished(self:Run,
     stage:str, # one of `STAGES`
@@ -114,11 +132,11 @@ def finished(self:Run,
     "Is this stage done?"
     return self.record(stage).exists()
 
-# %% ../nbs/36_runs.ipynb #0025
+# %% ../nbs/36_runs.ipynb #0029
 _KINDS = (".json", ".csv", ".npz", ".safetensors", ".html", ".png") # of the files that stages make
 _NOT_MADE = ("stages", "phantom", "paper") # folders: records, films, figures that can be drawn at any time
 
-# %% ../nbs/36_runs.ipynb #0026
+# %% ../nbs/36_runs.ipynb #0030
 def _made_files(run)->dict: # {file in the run folder: when it changed, ns}
     "What stages may have made: not the choices, the records and the films of a phantom."
     found = {}
@@ -130,14 +148,14 @@ def _made_files(run)->dict: # {file in the run folder: when it changed, ns}
                 found[name.as_posix()] = path.stat().st_mtime_ns
     return found
 
-# %% ../nbs/36_runs.ipynb #0027
+# %% ../nbs/36_runs.ipynb #0031
 @patch
 def digests(self:Run)->dict: # {file in the run folder: its digest, and the stage that made it last}
     "What the records of the finished stages say of their files."
     return {name: (wanted, stage) for stage in STAGES if self.finished(stage)
             for name, wanted in read_json(self.record(stage)).get("files", {}).items()}
 
-# %% ../nbs/36_runs.ipynb #0028
+# %% ../nbs/36_runs.ipynb #0032
 def _new_files(run)->dict: # {file in the run folder: its digest}
     "The files that no record knows, and those that changed after the last one."
     known = run.digests()
@@ -145,14 +163,14 @@ def _new_files(run)->dict: # {file in the run folder: its digest}
     changed = [name for name, at in _made_files(run).items() if name not in known or at > last]
     return {name: digest(run/name) for name in sorted(changed)}
 
-# %% ../nbs/36_runs.ipynb #0030
+# %% ../nbs/36_runs.ipynb #0034
 @patch
 def damaged(self:Run)->dict: # {file in the run folder: the stage that made it}
     "The files that are gone or not what they were when their stage was done."
     def whole(name, wanted): return (self/name).is_file() and digest(self/name) == wanted
     return {name: stage for name, (wanted, stage) in self.digests().items() if not whole(name, wanted)}
 
-# %% ../nbs/36_runs.ipynb #0031
+# %% ../nbs/36_runs.ipynb #0035
 @patch
 def check_files(self:Run)->int: # how many files are whole
     "Complain about damaged files."
@@ -163,14 +181,14 @@ def check_files(self:Run)->int: # how many files are whole
                            f"again, or have it made anew, `chexseg verify {self.folder} --mend`.")
     return len(self.digests())
 
-# %% ../nbs/36_runs.ipynb #0033
+# %% ../nbs/36_runs.ipynb #0037
 def _clear_halves(run):
     "Remove what `atomic_path` had begun in a process that is no more."
     for path in list(run.folder.rglob(".*")):
         if re.fullmatch(r"\..+\.[a-z0-9_]{8}(\.\w+)?", path.name) and path.is_file():
             path.unlink(missing_ok=True)
 
-# %% ../nbs/36_runs.ipynb #0035
+# %% ../nbs/36_runs.ipynb #0039
 @patch
 def log(self:Run,
     *lines:str, # without names of films or patients
@@ -181,12 +199,12 @@ def log(self:Run,
         with open(self/"log.txt", "a", encoding="utf-8") as f:
             f.writelines(f"{now}  {line}\n" for line in lines)
 
-# %% ../nbs/36_runs.ipynb #0036
+# %% ../nbs/36_runs.ipynb #0040
 def _made_with()->str: # what a stage ran on
     known = versions("chexseg", "torch", "fastai", "numpy", "pandas")
     return ", ".join(f"{name} {v}" for name, v in known.items() if v)
 
-# %% ../nbs/36_runs.ipynb #0038
+# %% ../nbs/36_runs.ipynb #0042
 def _logged(run, stage, work)->float: # seconds that it took
     run.log(f"{stage}: begun with {_made_with()}")
     start = time.time()
@@ -199,7 +217,7 @@ def _logged(run, stage, work)->float: # seconds that it took
     run.log(f"{stage}: done in {seconds} s")
     return seconds
 
-# %% ../nbs/36_runs.ipynb #0040
+# %% ../nbs/36_runs.ipynb #0044
 @patch
 def do_once(self:Run,
     stage:str, # one of `STAGES`
@@ -215,13 +233,13 @@ def do_once(self:Run,
         return dict(stage=stage, seconds=seconds, chexseg=__version__, files=_new_files(self))
     return once(self.record(stage), make, write_json, read_json)
 
-# %% ../nbs/36_runs.ipynb #0042
+# %% ../nbs/36_runs.ipynb #0046
 @patch
 def seconds(self:Run)->dict: # stage -> seconds, for the finished ones
     "How long each stage took."
     return {s: read_json(self.record(s))["seconds"] for s in STAGES if self.finished(s)}
 
-# %% ../nbs/36_runs.ipynb #0046
+# %% ../nbs/36_runs.ipynb #0050
 @patch
 def forget_damaged(self:Run,
     lost:dict=None, # what `damaged` gave, where it was asked already
@@ -237,7 +255,7 @@ def forget_damaged(self:Run,
         self.record(stage).unlink(missing_ok=True)
     return again
 
-# %% ../nbs/36_runs.ipynb #0049
+# %% ../nbs/36_runs.ipynb #0053
 @patch
 def save_study(self:Run,
     study:Study, # with roles
@@ -250,35 +268,40 @@ def save_study(self:Run,
         write_json(self/"masks"/"points.json", study.points)
     write_json(self/"tasks.json", study.tasks)
     write_json(self/"films.json", study.table.role.value_counts().to_dict())
-    paths = [_shortest(p, self.folder) for p in study.table.path]
+    root = os.path.abspath(study.root or self.folder)
+    write_json(self/"config.json", read_json(self/"config.json") | dict(folder=root))
+    paths = [_shortest(p, self.folder, root) for p in study.table.path]
     with atomic_path(self/"study.csv") as p:
         study.table.assign(path=paths).to_csv(p, index=False)
 
-# %% ../nbs/36_runs.ipynb #0050
-def _shortest(path, folder)->str: # relative to the run folder where it is in it, so that this can be moved
-    path, folder = os.path.abspath(path), os.path.abspath(folder)
-    return os.path.relpath(path, folder) if path.startswith(folder + os.sep) else path
+# %% ../nbs/36_runs.ipynb #0054
+def _shortest(path, folder, root)->str: # relative to the run folder, or to the data folder, as both can be moved
+    for start, base in (("", folder), ("{data}/", root)):
+        if Path(os.path.abspath(path)).is_relative_to(os.path.abspath(base)):
+            return start + Path(os.path.relpath(path, base)).as_posix()
+    return os.path.abspath(path)
 
-# %% ../nbs/36_runs.ipynb #0052
+# %% ../nbs/36_runs.ipynb #0056
 @patch(as_prop=True)
 def tasks(self:Run)->list: # in the order of all arrays
     "What is to be found."
     return read_json(self/"tasks.json")
 
-# %% ../nbs/36_runs.ipynb #0054
+# %% ../nbs/36_runs.ipynb #0058
 @patch(as_prop=True)
 def films(self:Run)->dict: # role -> number of films
     "How many films of each role the run has used."
     return read_json(self/"films.json")
 
-# %% ../nbs/36_runs.ipynb #0056
+# %% ../nbs/36_runs.ipynb #0060
 @patch(as_prop=True)
 def table(self:Run)->pd.DataFrame: # one row a film
     "The study table, with the films where they are now."
     t = pd.read_csv(self/"study.csv", dtype={"id": str, "patient": str})
-    return t.assign(path=[str(self.folder/p) for p in t.path])
+    data = read_json(self/"config.json").get("folder", "")
+    return t.assign(path=[str(self.folder/p.replace("{data}", data, 1)) for p in t.path])
 
-# %% ../nbs/36_runs.ipynb #0058
+# %% ../nbs/36_runs.ipynb #0062
 @patch
 def masks(self:Run,
     name:str="experts", # "experts", "readers", "pseudo" or "irnet"
@@ -286,7 +309,7 @@ def masks(self:Run,
     "Masks that the run keeps."
     return MaskSet.read(self/"masks"/f"{name}.json", self.tasks)
 
-# %% ../nbs/36_runs.ipynb #0060
+# %% ../nbs/36_runs.ipynb #0064
 @patch
 def maps(self:Run,
     role:str, # "weak", "valid", "test"; "irnet" for the walked maps of the validation films
@@ -294,7 +317,7 @@ def maps(self:Run,
     "Saliency maps that the run keeps."
     return SaliencySet.load(self/"saliency"/role)
 
-# %% ../nbs/36_runs.ipynb #0062
+# %% ../nbs/36_runs.ipynb #0066
 @patch
 def part(self:Run,
     *roles:str, # "weak", "expert", "valid", "test"; all films when none are given
@@ -307,7 +330,7 @@ def part(self:Run,
     in_memory = len(self.table)*c.study.side**2 < 1e9
     return replace(study.part(*roles), kept=self.squares if in_memory else None)
 
-# %% ../nbs/36_runs.ipynb #0064
+# %% ../nbs/36_runs.ipynb #0068
 @patch
 def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "readers" last, where there are any
     "What segmenters and human readers say of the test films."
@@ -316,32 +339,32 @@ def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "reade
         made["readers"] = self.masks("readers")
     return made
 
-# %% ../nbs/36_runs.ipynb #0067
+# %% ../nbs/36_runs.ipynb #0071
 @patch(as_prop=True)
 def on_phantom(self:Run)->bool:
     "Were the films drawn?"
     return "phantom.json" in read_json(self/"manifest.json")["inputs"]
 
-# %% ../nbs/36_runs.ipynb #0069
+# %% ../nbs/36_runs.ipynb #0073
 @patch(as_prop=True)
 def labels(self:Run)->dict: # method -> what to call it; "readers" are the second readers
     "Methods under the names that tables show."
     who = "simulated readers" if self.on_phantom else "radiologists"
     return {name: method.label for name, method in METHODS.items()} | dict(readers=who)
 
-# %% ../nbs/36_runs.ipynb #0072
+# %% ../nbs/36_runs.ipynb #0076
 def _check_scored(run): # the last but one stage must be done
     if not run.finished("scores"):
         raise ChexsegError(f"{run.folder} has no scores yet: finish it with `chexseg scores {run.folder}`.")
 
-# %% ../nbs/36_runs.ipynb #0074
+# %% ../nbs/36_runs.ipynb #0078
 def _by_convention(run, name, convention)->pd.DataFrame: # the rows of a table of scores that one convention gave
     check_convention(convention)
     _check_scored(run)
     t = pd.read_csv(run/f"{name}.csv")
     return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
 
-# %% ../nbs/36_runs.ipynb #0075
+# %% ../nbs/36_runs.ipynb #0079
 @patch
 def results(self:Run,
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -349,14 +372,14 @@ def results(self:Run,
     "IoU of every method and task over the test films, with intervals."
     return _by_convention(self, "results", convention)
 
-# %% ../nbs/36_runs.ipynb #0078
+# %% ../nbs/36_runs.ipynb #0082
 @patch
 def areas(self:Run)->dict: # method -> `Areas` of the test films
     "Shared, predicted and true area of every test film and task."
     _check_scored(self)
     return read_areas(self/"areas.npz")
 
-# %% ../nbs/36_runs.ipynb #0080
+# %% ../nbs/36_runs.ipynb #0084
 @patch
 def film_ious(self:Run,
     convention:str="either", # which films count: "either", "both" or "truth"
@@ -364,7 +387,7 @@ def film_ious(self:Run,
     "IoU of every method on every test film and task."
     return {m: iou_from_areas(a, convention) for m, a in self.areas().items()}
 
-# %% ../nbs/36_runs.ipynb #0082
+# %% ../nbs/36_runs.ipynb #0086
 @patch
 def comparisons(self:Run,
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -375,12 +398,12 @@ def comparisons(self:Run,
     t = _by_convention(self, "comparisons", convention)
     return {pair: part.drop(columns="pair").set_index("task") for pair, part in t.groupby("pair", sort=False)}
 
-# %% ../nbs/36_runs.ipynb #0086
+# %% ../nbs/36_runs.ipynb #0090
 def _probabilities(sal)->pd.DataFrame: # what the classifier said when maps were made; index id, a column a task
     named = [f"{t}: probability" for t in sal.tasks]
     return pd.DataFrame(sal.probs.astype(float), pd.Index(sal.ids, name="id"), named)
 
-# %% ../nbs/36_runs.ipynb #0088
+# %% ../nbs/36_runs.ipynb #0092
 @patch
 def test_films(self:Run)->pd.DataFrame: # index id: `KEYS` but path and role, a label a task, "TASK: probability"
     "Every test film with its patient, its labels, and the classifier's answers where maps were made."
@@ -392,7 +415,7 @@ def test_films(self:Run)->pd.DataFrame: # index id: `KEYS` but path and role, a 
     said = _probabilities(self.maps("test")) if (self/"saliency"/"test"/"index.json").exists() else None
     return who.join(labels).join(said) if said is not None else who.join(labels)
 
-# %% ../nbs/36_runs.ipynb #0091
+# %% ../nbs/36_runs.ipynb #0095
 def _excerpt_tables(run, to): # whole; the scores of single films are in the areas
     (to/"stages").mkdir(parents=True)
     names = ("config.json", "tasks.json", "films.json", "manifest.json")
@@ -404,7 +427,7 @@ def _excerpt_tables(run, to): # whole; the scores of single films are in the are
     for stage in run.seconds(): # without digests, which are those of the whole run's files
         write_json(to/"stages"/f"{stage}.json", read_json(run.record(stage)) | dict(files={}))
 
-# %% ../nbs/36_runs.ipynb #0093
+# %% ../nbs/36_runs.ipynb #0097
 def _excerpt_masks(run, to, ids):
     for folder in ("masks", "predictions"):
         for file in sorted((run/folder).glob("*.json")):
@@ -413,14 +436,14 @@ def _excerpt_masks(run, to, ids):
             else:
                 MaskSet.read(file, run.tasks).subset(ids).save(to/folder/file.name)
 
-# %% ../nbs/36_runs.ipynb #0094
+# %% ../nbs/36_runs.ipynb #0098
 def _excerpt_maps(run, to, ids):
     for folder in sorted((run/"saliency").iterdir()):
         maps = SaliencySet.load(folder)
         if kept := [i for i in ids if i in maps]:
             maps.subset(kept).save(to/"saliency"/folder.name)
 
-# %% ../nbs/36_runs.ipynb #0095
+# %% ../nbs/36_runs.ipynb #0099
 def _excerpt_films(run, to, ids):
     part = run.part().subset(ids)
     paths = [f"films/{i}.jpg" for i in part.ids]
@@ -429,7 +452,7 @@ def _excerpt_films(run, to, ids):
         Image.fromarray(part.film(k)).save(to/path, quality=75) # pixels alone: no header comes along
     part.table.assign(path=paths).to_csv(to/"study.csv", index=False)
 
-# %% ../nbs/36_runs.ipynb #0097
+# %% ../nbs/36_runs.ipynb #0101
 def _half_weights(source, to): # a checkpoint in half precision
     state = load_file(source.with_suffix(".safetensors"))
     half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in state.items()}
@@ -437,7 +460,7 @@ def _half_weights(source, to): # a checkpoint in half precision
     config = {k: v for k, v in read_json(source.with_suffix(".json")).items() if k != "sha256"} # of the other weights
     write_json(to.with_suffix(".json"), config)
 
-# %% ../nbs/36_runs.ipynb #0098
+# %% ../nbs/36_runs.ipynb #0102
 def excerpt(
     run:Run, # a scored run
     folder, # where the excerpt goes; must not exist
@@ -458,7 +481,7 @@ def excerpt(
         os.replace(part, to)
     return Run(to)
 
-# %% ../nbs/36_runs.ipynb #0101
+# %% ../nbs/36_runs.ipynb #0105
 def story()->Run:
     "The small run that travels with the package."
     return Run(Path(__file__).parent/"story")

@@ -23,8 +23,10 @@ from .data import Study, stratified_experts
 from .evaluation import areas_table, bootstrap, fractions, hit_rate, iou_table, miou
 from .inference import predict_masks
 from .maps import mean_saliency, peaks
-from .pipeline import (RUN_STAGE, auroc_on_test, crossfit_masks, judges, run_pseudomasks, run_recipe,
-                              segmenter_choices, train_classifier)
+from .owners import owned
+from .pipeline import (RUN_STAGE, auroc_on_test, judges, run_pseudomasks, run_recipe, segmenter_choices,
+                              train_classifier)
+from .quality import crossfit_masks
 from .recipes import Recipe
 from .pseudomasks import best_per_task, pseudo_masks, tune_cutoffs, tune_thresholds
 from .runs import Run, as_run
@@ -282,8 +284,9 @@ def run_study(
     "Do a study on top of a run."
     run = as_run(run)
     kind = STUDIES[check_name(name, STUDIES, "study")]
-    RUN_STAGE[kind.needs](run)
-    table = STUDY[name](run, **chosen)
+    with owned(run.folder):
+        RUN_STAGE[kind.needs](run)
+        table = STUDY[name](run, **chosen)
     with atomic_path(run/"studies"/f"{name}.csv") as p:
         table.to_csv(p, index=table.index.name is not None)
     if name == "curves":

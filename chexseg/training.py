@@ -6,7 +6,7 @@
 __all__ = ['Films', 'process_share', 'film_loaders', 'random_affine', 'augment', 'Augment', 'Epoch', 'unwrapped', 'KeepBest',
            'kept_epochs', 'TrainingBar', 'FiniteLoss', 'NoValidation', 'half_forward', 'FilmLearner', 'ScaledLoss',
            'film_learner', 'best_models', 'save_checkpoint', 'Checkpoint', 'load_checkpoint', 'rebuilding',
-           'fingerprint', 'all_processes', 'share_epochs', 'fit_learner']
+           'fingerprint', 'all_processes', 'share_epochs']
 
 # %% ../nbs/20_training.ipynb #0002
 import copy
@@ -33,7 +33,7 @@ from .hardware import autocast, best_device, enough_memory
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning) # newer torch warns of how fastai 2.8 compiles small functions
-    from fastai.callback.core import Callback, CancelValidException
+    from fastai.callback.core import Callback, CancelEpochException, CancelValidException
     from fastai.callback.fp16 import MixedPrecision
     from fastai.callback.progress import ProgressCallback
     from fastai.callback.schedule import Learner # with `fit_one_cycle`
@@ -277,6 +277,11 @@ def half_forward(
 class FilmLearner(Learner):
     "A `Learner` whose network is trained in half precision where that gains."
     work = "training"
+    begin = 0 # epochs that are done already, where a training is taken up
+    def _do_fit(self):
+        for epoch in range(self.begin, self.n_epoch):
+            self.epoch = epoch
+            self._with_events(self._do_epoch, "epoch", CancelEpochException)
     def fit(self, *args, **kwargs):
         smaller = f"the batch (bs, now {self.dls.bs}) or side"
         with half_forward(self.model, self.dls.device), enough_memory(self.work, smaller):
@@ -449,17 +454,3 @@ def share_epochs(
     if each < batches:
         dls.loaders[0] = loader.new(cls=_Shares, n=each*bs)
     return batches//each
-
-# %% ../nbs/20_training.ipynb #0128
-def fit_learner(
-    learn:Learner, # not trained yet
-    epochs:int, # how many
-    lr:float, # learning rate; its peak, where it rises and falls
-    wd:float, # weight decay
-    schedule:str="one-cycle", # of the learning rate: "one-cycle" or "constant"
-):
-    "Train on all processes that a launcher started."
-    check_name(schedule, ["one-cycle", "constant"], "schedule")
-    with all_processes(learn):
-        fit = learn.fit_one_cycle if schedule == "one-cycle" else learn.fit
-        fit(epochs, lr, wd=wd)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from chexseg.runs import Run
 TINY = ("run --films 40 30 12 --side 64 --experts 8 --classifier-epochs 1 --segmenter-steps 3 --segmenter-bs 4 "
         "--methods weak full full+vote semi --bootstraps 20 --workers 0 --out run").split()
 ENV = dict(OMP_NUM_THREADS="1", CHEXSEG_PROGRESS="0", CHEXSEG_DEVICE="cpu", PYTHONWARNINGS="ignore")
+CUT_AFTER = 17 # training steps; an epoch of the trainings here has 3 to 5
 KILLS = int(os.environ.get("CHEXSEG_TEST_KILLS", 3))
 
 
@@ -35,7 +37,7 @@ def finish(folder):
 
 def digests(folder):
     "{name: digest} of what a run has made; stage records and the page hold times and so differ."
-    skip = ("stages", "report.html", "manifest.json")
+    skip = ("stages", "report.html", "manifest.json", "log.txt", ".lock")
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*"))
             if p.is_file() and not any(part in skip for part in p.relative_to(folder).parts)}
 
@@ -67,11 +69,39 @@ def test_a_killed_run_goes_on(whole, tmp_path, capsys):
     killed = sum(kill_after(tmp_path, stage, moments.random()*.3) for stage in after)
     finish(tmp_path)
     assert digests(tmp_path/"run") == digests(whole/"run")
-    left = [p.name for p in (tmp_path/"run").rglob("*") if p.name.startswith(".")]
-    assert left == [], left
+    left = {p.name for p in (tmp_path/"run").rglob("*") if p.name.startswith(".")} - {".lock"}
+    assert not left, left
     assert killed >= KILLS - 1
     with capsys.disabled():
         print(f"\nkills survived: {killed}, after {', '.join(after)}")
+
+
+LONG = ("run --films 48 30 12 --side 64 --experts 8 --classifier-epochs 3 --classifier-bs 8 --segmenter-steps 18 "
+        "--segmenter-bs 4 --methods full ours --bootstraps 20 --workers 0 --until segmenters --out run").split()
+
+
+def run_long(folder, steps=0):
+    "A run of longer trainings, whose process ends after some steps of them; whether it came to its end."
+    folder.mkdir(exist_ok=True)
+    cut = ["-m", "tests.trust.cut", str(steps)] if steps else ["-m", "chexseg"]
+    env = os.environ | ENV | dict(PYTHONPATH=str(Path(__file__).parents[2]))
+    done = subprocess.run([sys.executable, *cut, *LONG], cwd=folder, env=env, capture_output=True, timeout=600)
+    assert done.returncode in (0, 9), done.stderr.decode()[-2000:]
+    return done.returncode == 0
+
+
+def test_a_training_that_was_cut_off_is_taken_up(tmp_path, capsys):
+    "Ended again and again in the middle of trainings: the same networks as undisturbed, to the last bit."
+    assert run_long(tmp_path/"whole")
+    cuts = 0
+    while not run_long(tmp_path/"cut", steps=CUT_AFTER):
+        cuts += 1
+        assert cuts < 40, "no progress between two cuts"
+    assert cuts > 4
+    assert digests(tmp_path/"cut"/"run") == digests(tmp_path/"whole"/"run")
+    assert not list((tmp_path/"cut"/"run").glob(".resume-*"))
+    with capsys.disabled():
+        print(f"\ntrainings cut off and taken up: {cuts} times")
 
 
 def spoilt(data, how):
