@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import __version__
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
-from .core import ChexsegError, world
+from .core import ChexsegError, check_name, world
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
 
 # %% ../nbs/44_cli.ipynb #0007
@@ -102,7 +102,39 @@ def _add_init(commands):
     p.add_argument("--tasks", nargs="+", default=["Finding"], metavar="NAME",
                    help="what is to be found, as you call it (default: Finding)")
 
-# %% ../nbs/44_cli.ipynb #0021
+# %% ../nbs/44_cli.ipynb #0022
+FORMAT_NAMES = ("chexlocalize", "outlines", "coco", "labelme", "chestx-det", "siim", "chexmask", "png", "colours", "yolo",
+                "csv", "rsna")
+
+def _add_names(p):
+    p.add_argument("--tasks", nargs="+", metavar="NAME", help="findings to keep, by their new names (default: all)")
+    p.add_argument("--rename", nargs="+", default=(), metavar="OLD=NEW", help="other names for findings; two with one "
+                   "new name are put together")
+    p.add_argument("--overwrite", action="store_true", help="change files that are there; what is filled in stays")
+
+# %% ../nbs/44_cli.ipynb #0024
+def _add_import(commands):
+    p = commands.add_parser("import", help="outlines and boxes of another project, made a folder for `run`")
+    p.add_argument("format", metavar="FORMAT", help=f"auto, or one of {', '.join(FORMAT_NAMES)}")
+    p.add_argument("file", metavar="FILE", help="file or folder of that format")
+    p.add_argument("folder", metavar="FOLDER", help="folder to write, as `init` makes it, or a new one")
+    p.add_argument("--films", metavar="FILMS", help="folder with the films, which stay there (default: FOLDER)")
+    p.add_argument("--boxes", default="labels", choices=["labels", "masks"], help="what boxes are taken for: image "
+                   "labels, or what experts drew (default: %(default)s)")
+    p.add_argument("--resize", action="store_true", help="bring masks to films that are smaller or larger copies")
+    p.add_argument("--dry-run", action="store_true", help="say what was understood, and write nothing")
+    _add_names(p)
+
+def _add_export(commands):
+    p = commands.add_parser("export", help="masks of a run, a file or a folder, as another project has them")
+    p.add_argument("what", metavar="WHAT", help="run folder, masks in the CheXlocalize format, or folder with masks")
+    p.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(FORMAT_NAMES)}")
+    p.add_argument("out", metavar="OUT", help="file or folder to write")
+    p.add_argument("--method", help="which of the run's segmenters, or readers (default: its last method)")
+    p.add_argument("--films", metavar="FILMS", help="folder with the films, for the names of their files")
+    _add_names(p)
+
+# %% ../nbs/44_cli.ipynb #0026
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
     p.add_argument("folder", metavar="FOLDER")
@@ -116,7 +148,7 @@ def _add_folders(commands):
     p.add_argument("folder", metavar="FOLDER", help="where the excerpt goes; must not exist")
     p.add_argument("--films", type=int, default=12, help="test films to keep (default: %(default)s)")
 
-# %% ../nbs/44_cli.ipynb #0022
+# %% ../nbs/44_cli.ipynb #0027
 def _add_papers(commands):
     p = commands.add_parser("figures", help="a run's figures for a paper, as vector files")
     p.add_argument("run", metavar="RUN", help="run folder")
@@ -132,7 +164,7 @@ def _add_papers(commands):
         command.add_argument("--methods", nargs="+", metavar="NAME", help="of the run's methods (default: all)")
         command.add_argument("--tasks", nargs="+", metavar="NAME", help="of the run's tasks (default: all)")
 
-# %% ../nbs/44_cli.ipynb #0023
+# %% ../nbs/44_cli.ipynb #0028
 def _add_runs(commands):
     p = commands.add_parser("runs", help="which runs there are; or two of them side by side")
     p.add_argument("folders", nargs="*", default=["runs"], metavar="RUN",
@@ -140,13 +172,13 @@ def _add_runs(commands):
     p = commands.add_parser("completion", help="what a shell must know to complete names")
     p.add_argument("shell", choices=SHELLS)
 
-# %% ../nbs/44_cli.ipynb #0026
+# %% ../nbs/44_cli.ipynb #0031
 def _add_common(p):
     once = dict(action="store_true", default=argparse.SUPPRESS) # what was said before the command's name stays
     p.add_argument("--quiet", **once, help="print nothing but errors")
     p.add_argument("--debug", **once, help="show where in the code an error came from")
 
-# %% ../nbs/44_cli.ipynb #0027
+# %% ../nbs/44_cli.ipynb #0032
 def _all_commands(commands): # the parser of each command, and of each study
     for p in commands.choices.values():
         yield p
@@ -154,7 +186,7 @@ def _all_commands(commands): # the parser of each command, and of each study
             if isinstance(action, argparse._SubParsersAction):
                 yield from _all_commands(action)
 
-# %% ../nbs/44_cli.ipynb #0028
+# %% ../nbs/44_cli.ipynb #0033
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
@@ -163,14 +195,14 @@ def parser()->argparse.ArgumentParser:
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_init, _add_run, _add_stages, _add_studies, _add_predict, _add_retune, _add_verify, _add_runs,
+    for add in (_add_init, _add_import, _add_export, _add_run, _add_stages, _add_studies, _add_predict, _add_retune, _add_verify, _add_runs,
                 _add_papers, _add_folders):
         add(commands)
     for command in (p, *_all_commands(commands)):
         _add_common(command)
     return p
 
-# %% ../nbs/44_cli.ipynb #0031
+# %% ../nbs/44_cli.ipynb #0036
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
@@ -183,26 +215,57 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/44_cli.ipynb #0033
+# %% ../nbs/44_cli.ipynb #0038
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood:\n"
           f"  chexseg run {folder} --out runs/{Path(folder).resolve().name} --until prepare")
 
-# %% ../nbs/44_cli.ipynb #0035
+# %% ../nbs/44_cli.ipynb #0041
+def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, overwrite):
+    from chexseg.importing import next_command, page, plan_import, problems, write_import
+    plan = plan_import(format, file, folder, films, tasks, rename, resize, boxes, overwrite)
+    print(page(plan))
+    if why := problems(plan):
+        raise ChexsegError(why[0])
+    if dry_run:
+        print("\nNothing was written (--dry-run).")
+        return
+    write_import(plan)
+    print(f"\nWritten. Next:\n  {next_command(plan)}")
+
+# %% ../nbs/44_cli.ipynb #0044
+def _masks_and_names(what, method, films)->tuple: # MaskSet, and id -> the name of the film's file
+    from chexseg.importing import file_names, find_place, masks_from
+    if not (Path(what)/"config.json").exists():
+        place = films or (what if (Path(what)/"labels.csv").exists() else None)
+        return masks_from(what), file_names(find_place(place).films.paths) if place else None
+    from chexseg.runs import Run
+    run = Run(what)
+    found = run.predictions()
+    part = run.part("test")
+    masks = found[check_name(method or run.choices.run.methods[-1], found, "method")]
+    return masks, file_names(find_place(films).films.paths if films else dict(zip(part.ids, part.paths)))
+
+def _export(what, format, out, method, films, tasks, rename, overwrite):
+    from chexseg.importing import export_masks
+    masks, names = _masks_and_names(what, method, films)
+    print(export_masks(masks, format, out, names, tasks, rename, overwrite))
+
+# %% ../nbs/44_cli.ipynb #0046
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/44_cli.ipynb #0037
+# %% ../nbs/44_cli.ipynb #0048
 def _segmenter(model, method)->Path: # of a run, or one by itself
     from chexseg.runs import Run
     path = Path(model)
     return path/"segmenters"/(method or Run(path).choices.run.methods[-1]) if (path/"config.json").exists() else path
 
-# %% ../nbs/44_cli.ipynb #0040
+# %% ../nbs/44_cli.ipynb #0051
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
     from chexseg.predict import OUTPUTS, predict_files
     done = predict_files(_segmenter(model, method), films, out, overwrite, write or OUTPUTS)
@@ -215,7 +278,7 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
               file=sys.stderr)
     return 3 if lost else 0
 
-# %% ../nbs/44_cli.ipynb #0042
+# %% ../nbs/44_cli.ipynb #0053
 def _retune(data, model, method, out):
     from chexseg.data import open_study
     from chexseg.inference import load_segmenter, save_segmenter
@@ -228,7 +291,7 @@ def _retune(data, model, method, out):
     print(table.round(3).to_string())
     print(f"\nThe IoUs are of the films on which thresholds were chosen. Use them: chexseg predict FILM --model {out}")
 
-# %% ../nbs/44_cli.ipynb #0044
+# %% ../nbs/44_cli.ipynb #0055
 def _verify(run, mend)->int: # exit status
     from chexseg.runs import Run
     run = Run(run)
@@ -241,7 +304,7 @@ def _verify(run, mend)->int: # exit status
         print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made with")
     return 0 if mend or not lost else 1
 
-# %% ../nbs/44_cli.ipynb #0047
+# %% ../nbs/44_cli.ipynb #0058
 def _figures(run, out, format, only, methods, tasks):
     from chexseg.figures import draw_paper, films_note
     from chexseg.runs import Run
@@ -253,7 +316,7 @@ def _figures(run, out, format, only, methods, tasks):
     for name, why in drawn.missing.items():
         print(f"not drawn: {name}: {why}")
 
-# %% ../nbs/44_cli.ipynb #0049
+# %% ../nbs/44_cli.ipynb #0060
 def _subgroups(run, facts, convention, methods, tasks):
     from chexseg.analysis import write_tables
     from chexseg.runs import Run
@@ -268,7 +331,7 @@ def _subgroups(run, facts, convention, methods, tasks):
     print(f"\n{last}: each group less all others; low_all and high_all allow for {len(gaps)} comparisons\n"
           f"{gaps.round(3).to_string(index=False)}")
 
-# %% ../nbs/44_cli.ipynb #0051
+# %% ../nbs/44_cli.ipynb #0062
 def _runs(folders):
     from chexseg.comparison import compare_runs, list_runs, pair_text, runs_text
     if len(folders) == 1:
@@ -278,45 +341,46 @@ def _runs(folders):
     else:
         raise ChexsegError(f"{len(folders)} folders were named: name one that holds runs, or two runs to compare.")
 
-# %% ../nbs/44_cli.ipynb #0053
+# %% ../nbs/44_cli.ipynb #0064
 def _completion(shell):
     print(completion(parser(), shell))
 
-# %% ../nbs/44_cli.ipynb #0054
+# %% ../nbs/44_cli.ipynb #0065
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/44_cli.ipynb #0056
+# %% ../nbs/44_cli.ipynb #0067
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/44_cli.ipynb #0058
+# %% ../nbs/44_cli.ipynb #0069
 def _command(command, **given)->int: # exit status
-    own = dict(init=_init, run=_run, study=_study, predict=_predict, retune=_retune, verify=_verify, runs=_runs,
-               figures=_figures, subgroups=_subgroups, completion=_completion, phantom=_phantom, excerpt=_excerpt)
+    own = dict(init=_init, export=_export, run=_run, study=_study, predict=_predict, retune=_retune, verify=_verify,
+               runs=_runs, figures=_figures, subgroups=_subgroups, completion=_completion, phantom=_phantom, excerpt=_excerpt)
+    own["import"] = _import
     if command in own:
         return own[command](**given) or 0
     from chexseg.pipeline import RUN_STAGE
     RUN_STAGE[command](given["run"])
     return 0
 
-# %% ../nbs/44_cli.ipynb #0060
+# %% ../nbs/44_cli.ipynb #0071
 def _on(device): # a context
     if not device:
         return nullcontext()
     from chexseg.hardware import on_device
     return on_device(device)
 
-# %% ../nbs/44_cli.ipynb #0063
+# %% ../nbs/44_cli.ipynb #0074
 def _logged_run(command, given): # the run folder that a command works on; None for commands that only look
     if command == "run":
         return given.get("out") or "runs/demo"
     return given["run"] if command in ("study", *STAGES) else None
 
-# %% ../nbs/44_cli.ipynb #0064
+# %% ../nbs/44_cli.ipynb #0075
 def _log(folder, text):
     if folder is None or not (Path(folder)/"config.json").exists() or not os.access(folder, os.W_OK):
         return
@@ -324,7 +388,7 @@ def _log(folder, text):
     with suppress(ChexsegError): # of a version that this one cannot read
         Run(folder).log(without_films(text, folder))
 
-# %% ../nbs/44_cli.ipynb #0066
+# %% ../nbs/44_cli.ipynb #0077
 def _do(command, given, quiet)->int: # exit status
     folder, screen = _logged_run(command, given), sys.stderr
     def note(text):
@@ -334,12 +398,12 @@ def _do(command, given, quiet)->int: # exit status
     with notes(note), hushed(quiet, screen), _on(given.pop("device", None)):
         return _command(command, **given)
 
-# %% ../nbs/44_cli.ipynb #0067
+# %% ../nbs/44_cli.ipynb #0078
 def _with_file(given)->dict: # options, completed by a file where one is named
     file = given.pop("config", None)
     return given | with_config(given, file) if file else given
 
-# %% ../nbs/44_cli.ipynb #0069
+# %% ../nbs/44_cli.ipynb #0080
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status, one of `EXIT_CODES`
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
@@ -360,6 +424,6 @@ def main(argv=None # arguments; those of the command line when None
     _log(_logged_run(command, given), f"chexseg {command}: exit status {status}{': '*bool(why)}{why}")
     return status
 
-# %% ../nbs/44_cli.ipynb #0072
+# %% ../nbs/44_cli.ipynb #0083
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())

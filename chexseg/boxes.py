@@ -89,7 +89,8 @@ def _read_yolo(
     return _told(found, {i: films.size(i) for i in found}, names, strangers)
 
 # %% ../nbs/16d_boxes.ipynb #0019
-_FILM = ("image_id", "image index", "image", "filename", "file_name", "file", "path", "image_path", "dicom_id", "patientid")
+_FILM = ("image_id", "image index", "image", "filename", "file_name", "file", "path", "image_path", "dicom_id",
+         "patientid")
 _FINDING = ("class_name", "finding label", "finding", "label", "class", "lesion_type")
 _CORNERS = (("x_min", "y_min", "x_max", "y_max"), ("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"),
             ("left", "top", "right", "bottom"))
@@ -199,7 +200,8 @@ def _write_table(masks, path, names=None): # as `Adapter.write`, with VinDr-CXR'
     rows = []
     for i, found in boxes_of(masks).items():
         name = (names or {}).get(i, f"{i}.png")
-        rows += [(name, t, *box) for t, boxes in found.items() for box in boxes] or [(name, "No finding", *[math.nan]*4)]
+        none = [(name, "No finding", *[math.nan]*4)]
+        rows += [(name, t, *box) for t, boxes in found.items() for box in boxes] or none
     _write_rows(path, rows, ["image_id", "class_name", "x_min", "y_min", "x_max", "y_max"])
 
 def _write_rsna(masks, path, names=None): # as `Adapter.write`
@@ -217,7 +219,7 @@ BOX_FORMATS = [
     Adapter("yolo", "YOLO's text files of boxes, one a film, and classes.txt", _read_yolo, _write_yolo,
             lambda look: any(n in ("classes.txt", "obj.names") for n in look.names), BOX_LOSES, "boxes"),
     Adapter("csv", "a table of boxes, as VinDr-CXR's or NIH's (pixels of the film at hand)", _read_table, _write_table,
-            lambda look: any(c in look.columns for c in _FINDING) and _sides_of(look.columns) != (), BOX_LOSES, "boxes"),
+            lambda look: _sides_of(look.columns) != () and bool({*_FINDING} & {*look.columns}), BOX_LOSES, "boxes"),
     Adapter("rsna", "RSNA's table of opacities (2018), films of 1024 x 1024", _read_rsna, _write_rsna,
             lambda look: set(_RSNA) <= set(look.columns), BOX_LOSES, "boxes"),
 ]

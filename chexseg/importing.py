@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'look_at', 'find_format', 'Place', 'find_place', 'renamed', 'sides_of', 'drawn_splits', 'new_labels',
-           'Plan', 'plan_import', 'page', 'write_import', 'file_names', 'export_masks', 'masks_from']
+           'Plan', 'plan_import', 'problems', 'page', 'write_import', 'next_command', 'file_names', 'export_masks',
+           'masks_from']
 
 # %% ../nbs/16e_importing.ipynb #0002
 import re
@@ -12,6 +13,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -73,7 +75,7 @@ def find_format(
     return found[0]
 
 # %% ../nbs/16e_importing.ipynb #0016
-def _found_films(folder, films, avoid)->dict: # id -> (file, the path for labels.csv); avoid: the folder of the annotations
+def _found_films(folder, films, avoid)->dict: # id -> (file, its path in labels.csv); avoid: where annotations are
     where = Path(films or folder)
     if not where.is_dir():
         raise ChexsegError(f"{where} is not a folder: say where the films are (--films).")
@@ -169,8 +171,8 @@ def _to_films(masks, other)->MaskSet: # masks brought to the sizes of their film
     for i, (ours, film) in other.items():
         if not _same_shape(ours, film):
             check_size({"size": ours}, film, f"the mask of {i}")
-    found = {i: {t: _resized(r, other[i][1]) if i in other else r for t, r in of.items()} for i, of in masks.masks.items()}
-    return MaskSet(found, masks.tasks)
+    def fit(i, rle): return _resized(rle, other[i][1]) if i in other else rle
+    return MaskSet({i: {t: fit(i, r) for t, r in of.items()} for i, of in masks.masks.items()}, masks.tasks)
 
 # %% ../nbs/16e_importing.ipynb #0031
 def _other_side(name)->str: # the same name with the other side; the name itself where it has none
@@ -299,29 +301,35 @@ def _hidden(plan)->str: # masks that are there and would not be read any more; "
     pictures = "masks" if any(folder.glob("masks/*/*.png")) else ""
     return "outlines.json" if (folder/"outlines.json").exists() else pictures
 
-def _problems(plan)->list: # sentences that speak against writing
-    folder, n, other = plan.place.folder, len(plan.masks), plan.other_sizes
-    said = []
-    if not n:
-        names = plan.told.strangers
-        said.append(f"None of the {len(names)} films that {plan.path} names is among the {len(plan.place.films)} at hand"
-                    f"{f', first {names[0]!r}' if names else ''}: say where the films are (--films).")
-    if other and not plan.resize:
-        i, ((a, b), (h, w)) = next(iter(other.items()))
-        said.append(f"The masks of {len(other)} of {n} films have another size than their film, first {i!r}, {a}x{b} and "
-                    f"{h}x{w}: use the films that were outlined, or bring the masks to these (--resize).")
-    said += [f"{folder/f} is there already: name another folder, or change it (--overwrite)." for f in _touched(plan)]
-    if (hidden := _hidden(plan)) and not plan.overwrite:
-        said.append(f"{folder/hidden} holds masks, which would not be read beside masks.json: move it away, name another "
-                    "folder, or say that this is meant (--overwrite).")
-    return said
-
 def _touched(plan)->list: # names of files that would be changed without leave
     labels = ["labels.csv"]*(plan.place.labels is not None and _new_labels(plan) is not None)
     masks = [f for f in [_mask_file(plan)] if (plan.place.folder/f).exists()]
     return [] if plan.overwrite else masks + labels
 
-# %% ../nbs/16e_importing.ipynb #0054
+# %% ../nbs/16e_importing.ipynb #0053
+def _unfit(plan)->list: # sentences on films and sizes that speak against writing
+    n, other, names, said = len(plan.masks), plan.other_sizes, plan.told.strangers, []
+    if not n:
+        first = f", first {names[0]!r}" if names else ""
+        said.append(f"None of the {len(names)} films that {plan.path} names is among the {len(plan.place.films)} at "
+                    f"hand{first}: say where the films are (--films).")
+    if other and not plan.resize:
+        i, ((a, b), (h, w)) = next(iter(other.items()))
+        said.append(f"The masks of {len(other)} of {n} films have another size than their film, first {i!r}, {a}x{b} "
+                    f"and {h}x{w}: use the films that were outlined, or bring the masks to these (--resize).")
+    return said
+
+def problems(plan:Plan # from `plan_import`
+)->list: # sentences; none where it can be written
+    "What speaks against writing what was planned."
+    folder, said = plan.place.folder, _unfit(plan)
+    said += [f"{folder/f} is there already: name another folder, or change it (--overwrite)." for f in _touched(plan)]
+    if (hidden := _hidden(plan)) and not plan.overwrite:
+        said.append(f"{folder/hidden} holds masks, which would not be read beside masks.json: move it away, name "
+                    "another folder, or say that this is meant (--overwrite).")
+    return said
+
+# %% ../nbs/16e_importing.ipynb #0056
 def _counted(n, what)->str: # "1 film", "2 films"
     return f"{n:,} {what}{'s'*(n != 1)}"
 
@@ -337,7 +345,7 @@ def _findings_line(plan)->list: # how many films show each finding
     rows = np.array([masks.positive(i) for i in masks.ids]).reshape(len(masks), -1)
     shown = ", ".join(f"{t} on {n:,}" for t, n in zip(masks.tasks, rows.sum(0).tolist())) if len(rows) else "none"
     empty = int((~rows.any(1)).sum()) if len(rows) else 0
-    return [shown, f"nothing on {_counted(empty, 'film')}; what the file does not show on a film it tells of is not there (0)"]
+    return [shown, f"nothing on {_counted(empty, 'film')}; what the file does not show on a film it has is not there"]
 
 def _sizes_line(plan)->list: # do masks fit their films?
     n, other = len(plan.masks), plan.other_sizes
@@ -345,12 +353,12 @@ def _sizes_line(plan)->list: # do masks fit their films?
     return said + [f"{_counted(len(other), 'mask')} will be made the size of the film"]*bool(other and plan.resize)
 
 def _lost_line(plan)->list: # what does not come along
-    boxed = {"boxes.json": "the boxes give image labels, and are kept filled in boxes.json, which no run takes for masks",
+    boxed = {"boxes.json": "the boxes give image labels; filled, they are kept in boxes.json, which no run reads",
              "masks.json": "the boxes are taken for what experts drew: scores will be scores against boxes"}
     loses = [plan.adapter.loses]*bool(plan.adapter.loses)
     return [*loses, *[boxed[_mask_file(plan)]]*(plan.told.boxes is not None), *plan.told.notes] or ["nothing"]
 
-# %% ../nbs/16e_importing.ipynb #0056
+# %% ../nbs/16e_importing.ipynb #0058
 def _written_line(plan)->list: # names of files, and what becomes of labels
     labels = _new_labels(plan)
     if labels is None:
@@ -358,11 +366,13 @@ def _written_line(plan)->list: # names of files, and what becomes of labels
     if plan.place.labels is not None:
         return [_mask_file(plan), "labels.csv: columns are added and blanks are filled; what is filled in stays"]
     counts = Counter(labels.Split)
-    told = "blank, so that half of the films with masks are kept for testing" if set(counts) == {""} else \
-        f"drawn ({', '.join(f'{counts[s]} {s}' for s in ('train', 'val', 'test'))}), for hardly a film is without a mask"
+    drawn = ", ".join(f"{counts[s]} {s}" for s in ("train", "val", "test"))
+    told = f"drawn ({drawn}), for hardly a film is without a mask"
+    if set(counts) == {""}:
+        told = "blank, so that half of the films with masks are kept for testing"
     return [_mask_file(plan), f"labels.csv: {_counted(len(labels), 'film')}; the column Split is {told}"]
 
-# %% ../nbs/16e_importing.ipynb #0057
+# %% ../nbs/16e_importing.ipynb #0059
 def page(plan:Plan # from `plan_import`
 )->str: # at most a screen
     "What was understood, and what will be written."
@@ -370,15 +380,16 @@ def page(plan:Plan # from `plan_import`
              "sides": sides_of(plan.masks), "lost": _lost_line(plan), "to write": _written_line(plan)}
     lines = [f"{plan.path}: {plan.adapter.text}"]
     for name, said in parts.items():
-        lines += [f"{name if k == 0 else '':10}{text}" for k, text in enumerate(said)]
+        rows = [row for text in said for row in wrap(text, 90, break_long_words=False, break_on_hyphens=False)]
+        lines += [f"{name if k == 0 else '':10}{row}" for k, row in enumerate(rows)]
     return "\n".join(lines)
 
-# %% ../nbs/16e_importing.ipynb #0060
+# %% ../nbs/16e_importing.ipynb #0062
 def write_import(plan:Plan # from `plan_import`
 )->list: # files
     "Write what was planned, or say why not."
-    if problems := _problems(plan):
-        raise ChexsegError(problems[0])
+    if why := problems(plan):
+        raise ChexsegError(why[0])
     masks, labels = _to_films(plan.masks, plan.other_sizes), _new_labels(plan)
     files = [plan.place.folder/name for name in (_mask_file(plan), "labels.csv")][:1 + (labels is not None)]
     with ExitStack() as stack:
@@ -388,13 +399,26 @@ def write_import(plan:Plan # from `plan_import`
             labels.to_csv(there[1], index=False)
     return files
 
-# %% ../nbs/16e_importing.ipynb #0067
+# %% ../nbs/16e_importing.ipynb #0065
+def next_command(plan:Plan # that was written
+)->str: # a command line
+    "What to do with a folder after an import."
+    folder, drawn = plan.place.folder, drawn_splits(list(plan.place.paths), plan.masks)
+    if _mask_file(plan) == "boxes.json":
+        return f"Outline some films too, or import outlines: chexseg import FORMAT FILE {folder}"
+    val = Counter(drawn.values())["val"] if drawn else len(plan.masks) - len(plan.masks)//2
+    n = max(1, 2*val//3)
+    few = f" --experts {n}" if n < 12 else ""
+    return f"chexseg run {folder} --out runs/{folder.resolve().name} --until prepare{few}"
+
+# %% ../nbs/16e_importing.ipynb #0072
 def file_names(paths:dict # id -> the film's file
 )->dict: # id -> a name for the file that leads back to the id
     "What to call films in files of others."
-    return {i: Path(p).name if film_id(Path(p).name) == i else f"{i}{Path(p).suffix or '.png'}" for i, p in paths.items()}
+    files = {i: Path(p) for i, p in paths.items()}
+    return {i: f.name if film_id(f.name) == i else f"{i}{f.suffix or '.png'}" for i, f in files.items()}
 
-# %% ../nbs/16e_importing.ipynb #0069
+# %% ../nbs/16e_importing.ipynb #0074
 def export_masks(
     masks:MaskSet, # what to write
     format:str, # one of `FORMATS`
@@ -418,7 +442,7 @@ def export_masks(
     lost = f"; lost: {adapter.loses}" if adapter.loses else ""
     return f"{_counted(len(masks), 'film')}, {', '.join(masks.tasks)}, as {adapter.text}: {out}{lost}"
 
-# %% ../nbs/16e_importing.ipynb #0072
+# %% ../nbs/16e_importing.ipynb #0077
 def masks_from(path # CheXlocalize's JSON, or a folder with masks.json, outlines.json or masks/
 )->MaskSet:
     "Masks that are there."
@@ -426,7 +450,7 @@ def masks_from(path # CheXlocalize's JSON, or a folder with masks.json, outlines
     if path.is_dir():
         found = own_masks([path])[1]
         if found is None:
-            raise ChexsegError(f"{path} holds neither masks.json nor outlines.json nor masks/FINDING/FILM.png, and is no "
-                               "run: name a run, a file or a folder with masks.")
+            raise ChexsegError(f"{path} holds neither masks.json nor outlines.json nor masks/FINDING/FILM.png, and is "
+                               "no run: name a run, a file or a folder with masks.")
         return found
     return FORMATS["chexlocalize"].read(path).masks

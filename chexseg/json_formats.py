@@ -13,8 +13,8 @@ import numpy as np
 from pycocotools import mask as coco
 
 from .core import ChexsegError, progress, read_json, write_json
-from .formats import (Adapter, Annotations, Films, check_box, check_finding, check_frame, check_outline, completed,
-                             dict_of, fill_boxes, for_films, id_of, new_folder)
+from .formats import (Adapter, Annotations, Films, check_box, check_finding, check_frame, check_outline,
+                             completed, dict_of, fill_boxes, for_films, id_of, new_folder)
 from .masks import MaskSet, encode, encode_empty, pixel_counts, run_lengths
 from .outlines import (annotations_to_masks, contours, masks_to_annotations, rasterize, read_annotations,
                               write_annotations)
@@ -85,8 +85,8 @@ def _check_polygon(flat, size, what): # what a file says, (h, w), and what to ca
     "Complain about what is not x, y, x, y, ... of three points or more."
     if not isinstance(flat, list) or len(flat) < 6 or len(flat) % 2:
         n = len(flat) if isinstance(flat, list) else 0
-        raise ChexsegError(f"{what}: an outline has {n} numbers, but x and y of three points or more are an even number "
-                           "from 6 on: mend it, or leave it out.")
+        raise ChexsegError(f"{what}: an outline has {n} numbers, but x and y of three points or more are an even "
+                           "number from 6 on: mend it, or leave it out.")
     check_outline([list(p) for p in zip(flat[::2], flat[1::2])], size, what)
 
 # %% ../nbs/16a_json_formats.ipynb #0024
@@ -157,7 +157,7 @@ def _coco_boxes(some, size, what)->list: # the boxes of the annotations of one f
     return found
 
 # %% ../nbs/16a_json_formats.ipynb #0035
-def _coco_films(images, films, path)->tuple: # image number -> (id, its file, size) of those at hand; names without a film
+def _coco_films(images, films, path)->tuple: # {image number: (id, its file, size)}; names without a film
     found, ids, strangers = {}, set(), []
     for number, image in images.items():
         name = image["file_name"]

@@ -192,12 +192,12 @@ def _write_colours(masks, path, names=None): # as `Adapter.write`
 
 # %% ../nbs/16c_mask_pictures.ipynb #0038
 def _is_png_folder(look)->bool: # a `Look`
-    return any(n.lower().endswith(".png") for n in look.names) and not any(n.endswith("labelmap.txt") for n in look.names)
+    return "labelmap.txt" not in look.names and any(n.lower().endswith(".png") for n in look.names)
 
 # %% ../nbs/16c_mask_pictures.ipynb #0039
 MASK_PICTURES = [
-    Adapter("png", "a PNG for each film and finding: FINDING/FILM.png, FILM_FINDING.png, or FILM.png in a folder called "
-            "like the finding", _read_png, _write_png, _is_png_folder, pictures=True),
+    Adapter("png", "a PNG for each film and finding: FINDING/FILM.png, FILM_FINDING.png, or FILM.png in a folder "
+            "called like the finding", _read_png, _write_png, _is_png_folder, pictures=True),
     Adapter("colours", "a PNG for each film with a colour for each finding, and labelmap.txt, as CVAT saves them",
             _read_colours, _write_colours, lambda look: "labelmap.txt" in look.names,
             "where findings overlap, all but one of them", pictures=True),

@@ -60,8 +60,8 @@ def _runs(
     except (ValueError, OverflowError):
         raise ChexsegError(f"{what}: {text[:40]!r} is not a row of whole numbers: fetch the file again.") from None
     if len(runs) % 2:
-        raise ChexsegError(f"{what}: {text[:40]!r} has {len(runs)} numbers, but a start and a length belong to each run: "
-                           "fetch the file again.")
+        raise ChexsegError(f"{what}: {text[:40]!r} has {len(runs)} numbers, but a start and a length belong to each "
+                           "run: fetch the file again.")
     if (runs < 0).any():
         raise ChexsegError(f"{what}: {text[:40]!r} has a number below 0: fetch the file again.")
     return runs.reshape(-1, 2)
@@ -174,7 +174,7 @@ def _read_chexmask(
         for row in piece.to_dict("records"):
             id = id_of(row[columns[0]], films, strangers)
             if id in found:
-                raise ChexsegError(f"{path}: {row[columns[0]]!r} is the second row of the film {id!r}: keep one of them.")
+                raise ChexsegError(f"{path}: {row[columns[0]]!r} is the second row of the film {id!r}: keep one.")
             if id is not None:
                 found[id] = _row_film(row, organs, columns, path)
                 doubtful += _doubtful(row)
