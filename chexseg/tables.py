@@ -49,7 +49,7 @@ def _as_labels(
     x = _as_numbers(column)
     bad = column[column.notna() & x.isna()]
     if len(bad):
-        more = f", and so are {len(bad) - 1:,} others" if len(bad) > 1 else ""
+        more = f" ({len(bad):,} such values)" if len(bad) > 1 else ""
         _complain(f"{path}: {bad.tolist()[0]!r} in column {column.name!r} is not 1, 0, -1 (uncertain) or blank{more}: "
                   "mend it, or drop the column if it holds no labels.", faults)
     return x
