@@ -1,9 +1,11 @@
 """Reads everything from settings.ini, the one place where names, versions and requirements are kept."""
 import re
+import runpy
 import shlex
 from configparser import ConfigParser
 from pathlib import Path
 from setuptools import setup, find_packages
+from setuptools.command.build_py import build_py
 
 here = Path(__file__).parent
 cfg = ConfigParser(delimiters=["="], interpolation=None)
@@ -30,6 +32,15 @@ def web_link(match):
     return f"{start}{github}/{'blob' if (here/path.split('#')[0]).is_file() else 'tree'}/{cfg['branch']}/{path}"
 
 
+class BuildWithStubs(build_py):
+    "Also write type stubs, which tell a checker of the methods that chapters add to classes."
+    def run(self):
+        super().run()
+        script = here/"docs"/"stubs.py"
+        if script.exists() and not getattr(self, "editable_mode", False):
+            runpy.run_path(str(script))["write_stubs"](here/"chexseg", Path(self.build_lib)/"chexseg")
+
+
 readme = re.sub(r"(\]\(|src=\"|href=\")([^)\"\s]+)", web_link, (here/"README.md").read_text(encoding="utf-8"))
 
 setup(
@@ -48,10 +59,11 @@ setup(
                  "Natural Language :: English", "Programming Language :: Python :: 3",
                  "Topic :: Scientific/Engineering :: Medical Science Apps."],
     packages=find_packages(include=["chexseg"]),
-    package_data={"chexseg": ["story/**/*"]},
+    package_data={"chexseg": ["story/**/*", "py.typed"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=shlex.split(cfg["requirements"]),
     extras_require=extras,
     entry_points={"console_scripts": cfg["console_scripts"].split(";")},
+    cmdclass=dict(build_py=BuildWithStubs),
     zip_safe=False,
 )

@@ -35,6 +35,33 @@ def copy_tracked(to):
             (to/name).write_bytes((ROOT/name).read_bytes())
 
 
+FIRST_DAY = """
+import numpy as np
+import pandas as pd
+from chexseg.data import Part, assign_roles, open_study
+from chexseg.dataset import write_phantom
+from chexseg.evaluation import bootstrap, iou_table, miou
+from chexseg.inference import load_segmenter, predict_masks
+from chexseg.masks import MaskSet
+from chexseg.pipeline import run_pipeline
+from chexseg.report import results_text
+from chexseg.runs import Run, story
+from chexseg.subgroups import subgroup_table
+study = assign_roles(open_study(write_phantom("phantom", train=24, side=64), tasks=["Edema"]), experts=4)
+part: Part = study.part("expert").subset(["a"]).select(["Edema"])
+film: np.ndarray = part.film(0, 64)
+run: Run = run_pipeline("phantom", out="runs/a", until="scores", side=64)
+table: pd.DataFrame = run.results("truth").query("task == 'mIoU'")
+truth: MaskSet = run.masks("readers")
+ious = iou_table(run.predictions()["full"], truth, ids=part.ids, convention="truth")
+print(results_text("runs/a"), float(miou(ious)["mIoU"]), bootstrap({"full": ious}, patients=part.patients, n=100))
+made: MaskSet = predict_masks(load_segmenter("runs/a/segmenters/full"), part)
+for id in made.ids:
+    print(made.get(id, film.shape), truth.area(id), truth[id])
+groups: pd.DataFrame = subgroup_table(story(), facts="facts.csv", methods=["full"])
+"""
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     "The wheel, built from a clean copy."
@@ -50,13 +77,40 @@ def test_wheel_carries_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {n.split("/")[0] for n in names} == {"chexseg", f"chexseg-{CONFIG['version']}.dist-info"}
     inside = [n for n in names if n.startswith("chexseg/")]
-    assert [n for n in inside if not n.endswith(".py") and not n.startswith("chexseg/story/")] == []
+    code = (".py", ".pyi", "/py.typed")
+    assert [n for n in inside if not n.endswith(code) and not n.startswith("chexseg/story/")] == []
 
 
 def test_wheel_carries_every_module_and_the_whole_story(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = [*(ROOT/"chexseg").glob("*.py"), *(p for p in (ROOT/"chexseg"/"story").rglob("*") if p.is_file())]
     assert [p for p in wanted if p.relative_to(ROOT).as_posix() not in names] == []
+
+
+def test_wheel_tells_types(wheel):
+    "Each module has its stub, with the methods that chapters add later, and with None where it is the default."
+    names = zipfile.ZipFile(wheel).namelist()
+    modules = {p.stem for p in (ROOT/"chexseg").glob("*.py")} - {"__init__", "__main__", "_modidx"}
+    assert "chexseg/py.typed" in names and {f"chexseg/{m}.pyi" for m in modules} <= {*names}
+    stub = zipfile.ZipFile(wheel).read("chexseg/data.pyi").decode()
+    part = stub[stub.index("class Part"):stub.index("class Study")]
+    assert "def film(self, k: int, side: int | None=...) -> np.ndarray:" in part
+    assert "@property\n    def ids(self) -> list:" in part and "\ndef ids" not in stub
+
+
+def test_a_type_checker_accepts_what_users_write(wheel, tmp_path):
+    "mypy, where it is installed, over a first day's script, and over one with mistakes."
+    pytest.importorskip("mypy")
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    def checked(script):
+        (tmp_path/"script.py").write_text(script)
+        command = [sys.executable, "-m", "mypy", "--ignore-missing-imports", "--follow-imports=silent", "script.py"]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+        assert "rror" in said or "Success" in said, said
+        return [line for line in said.splitlines() if line.startswith("script.py") and "error:" in line]
+    assert checked(FIRST_DAY) == []
+    found = checked("from chexseg.runs import Run\nRun('a').resulst()\nRun()\nRun('a').part('test').film('one')\n")
+    assert len(found) == 3 and 'maybe "results"' in found[0], found
 
 
 def test_wheel_imports_in_an_empty_environment(wheel):
