@@ -342,10 +342,10 @@ def _films_line(plan)->list: # what the file has films for
 
 def _findings_line(plan)->list: # how many films show each finding
     masks = plan.masks
-    rows = np.array([masks.positive(i) for i in masks.ids]).reshape(len(masks), -1)
-    shown = ", ".join(f"{t} on {n:,}" for t, n in zip(masks.tasks, rows.sum(0).tolist())) if len(rows) else "none"
-    empty = int((~rows.any(1)).sum()) if len(rows) else 0
-    return [shown, f"nothing on {_counted(empty, 'film')}; what the file does not show on a film it has is not there"]
+    rows = np.array([masks.positive(i) for i in masks.ids], bool).reshape(len(masks), len(masks.tasks))
+    shown = ", ".join(f"{t} on {n:,}" for t, n in zip(masks.tasks, rows.sum(0).tolist()))
+    empty = int((~rows.any(1)).sum())
+    return [shown or "none", f"nothing on {_counted(empty, 'film')}; what the file does not show on a film it has is not there"]
 
 def _sizes_line(plan)->list: # do masks fit their films?
     n, other = len(plan.masks), plan.other_sizes
