@@ -177,6 +177,8 @@ class RunChoices:
     seed: int = _choice(0, "seeds the phantom, the draw of experts and all training", least=0)
     workers: int = _choice(-1, "reading processes; -1: one a core, at most 8", least=-1)
     cache: str = _choice("", "folder that keeps films as squares, for sets larger than memory; empty: none")
+    bad_films: str = _choice("stop", "films that are missing, broken, blank or there twice: stop, or skip them",
+                             ("stop", "skip"))
 
 # %% ../nbs/01_choices.ipynb #0036
 @dataclass(frozen=True)
@@ -329,6 +331,9 @@ STUDIES = {
 }
 
 # %% ../nbs/01_choices.ipynb #0070
+_LATER = {("run", "bad_films")} # choices that folders of format 3 may lack
+
+# %% ../nbs/01_choices.ipynb #0071
 def read_choices(
     groups:dict, # {group: {field: value}}, as `dataclasses.asdict` gives them
     file="the choices", # what to name in the message
@@ -339,7 +344,7 @@ def read_choices(
     known = {(o.group, o.field): o.name for o in options().values()}
     found = {(group, name): value for group, chosen in groups.items() for name, value in chosen.items()}
     found |= {(group, ""): {} for group, chosen in groups.items() if not chosen}
-    if odd := sorted(set(found) ^ set(known)):
+    if odd := sorted((set(found) ^ set(known)) - (_LATER - set(found))):
         raise ChexsegError(f"{file}: {'.'.join(odd[0])} is not a choice of this version of chexseg, or is missing: "
                            "use the version that made it.")
     try:
