@@ -381,18 +381,18 @@ def _logged_run(command, given): # the run folder that a command works on; None 
     return given["run"] if command in ("study", *STAGES) else None
 
 # %% ../nbs/44_cli.ipynb #0075
-def _log(folder, text):
+def _log(folder, what, sentence=""): # the sentence may name films
     if folder is None or not (Path(folder)/"config.json").exists() or not os.access(folder, os.W_OK):
         return
     from chexseg.runs import Run
     with suppress(ChexsegError): # of a version that this one cannot read
-        Run(folder).log(without_films(text, folder))
+        Run(folder).log(what + (sentence and f": {without_films(sentence, folder)}"))
 
 # %% ../nbs/44_cli.ipynb #0077
 def _do(command, given, quiet)->int: # exit status
     folder, screen = _logged_run(command, given), sys.stderr
     def note(text):
-        _log(folder, f"note: {text}")
+        _log(folder, "note", text)
         if not quiet:
             print(f"chexseg: note: {text}", file=screen, flush=True)
     with notes(note), hushed(quiet, screen), _on(given.pop("device", None)):
@@ -421,7 +421,7 @@ def main(argv=None # arguments; those of the command line when None
     except KeyboardInterrupt:
         status, why = 130, "stopped"
         print("chexseg: stopped; the same command goes on from the last finished stage.", file=sys.stderr)
-    _log(_logged_run(command, given), f"chexseg {command}: exit status {status}{': '*bool(why)}{why}")
+    _log(_logged_run(command, given), f"chexseg {command}: exit status {status}", why)
     return status
 
 # %% ../nbs/44_cli.ipynb #0083

@@ -1,6 +1,7 @@
 """What a user types: help, mistakes, and what comes back."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,11 @@ from chexseg.dataset import write_phantom
 from chexseg.evaluation import CONVENTIONS, bootstrap, fractions
 from chexseg.pipeline import RUN_STAGE, run_pipeline
 from chexseg.report import EXPLAINED, results_text
+from chexseg.runs import Run, story
+from chexseg.settings import EXIT_CODES
 
-OWN = ("init", "run", "predict", "retune", "verify", "phantom", "excerpt", "study")
+OWN = ("init", "run", "predict", "retune", "verify", "phantom", "excerpt", "study", "figures", "subgroups", "runs",
+       "completion")
 COMMANDS = [[c] for c in (*OWN, *STAGES)] + [["study", s] for s in STUDIES]
 
 
@@ -286,3 +290,177 @@ def test_films_are_kept_as_squares(films, tmp_path):
     assert len(squares) == len(pd.read_csv(run/"study.csv")) and {Image.open(p).size for p in squares} == {(32, 32)}
     again = run_pipeline(out=tmp_path/"read", **tiny)
     assert (run/"classifier.safetensors").read_bytes() == (again/"classifier.safetensors").read_bytes()
+
+
+# Options from a file, a quiet screen, a log --------------------------------------------------------------------------
+
+SHORT = "--side 64 --classifier-epochs 1 --until prepare --workers 1"
+
+
+def config(folder, text):
+    (folder/"mine.toml").write_text(text, encoding="utf-8")
+    return folder/"mine.toml"
+
+
+MISWRITTEN = { # what stands in the file, and words of the sentence that says what is wrong with it
+    "unknown option": ("sdie = 64", "Unknown option 'sdie': did you mean 'side'?"),
+    "a section": ("[segmenter]\nsteps = 5", "[segmenter] is a section"),
+    "no TOML": ("side: 64", "is not TOML"),
+    "a number as a word": ('side = "64"', "side='64' is not a whole number"),
+    "a word as a number": ("out = 3", "out=3 is not a text: put it in quotes"),
+    "a folder": (None, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", MISWRITTEN)
+def test_a_miswritten_file_of_options_is_met_with_a_sentence(name, films, tmp_path, capsys):
+    text, words = MISWRITTEN[name]
+    file = tmp_path if text is None else config(tmp_path, text)
+    status, sentence = said(capsys, "run", films, "--out", tmp_path/"run", "--config", file, *SHORT.split()[2:])
+    assert status == 1 and words in sentence and "Traceback" not in sentence
+    assert not (tmp_path/"run").exists()
+
+
+def test_what_is_typed_wins_over_the_file_and_the_file_over_the_preset(films, tmp_path, capsys):
+    file = config(tmp_path, f"experts = 9\nclassifier-epochs = 2\nout = '{tmp_path}/run'\npreset = 'gpu'\nside = 96")
+    assert said(capsys, "run", films, "--config", file, *SHORT.split())[0] == 0
+    c = Run(tmp_path/"run").choices
+    assert (c.study.side, c.classifier.epochs, c.study.experts, c.classifier.arch) == (64, 1, 9, "resnet34")
+
+
+def test_a_run_is_repeated_from_the_file_that_it_leaves(films, tmp_path, capsys):
+    assert said(capsys, "run", films, "--out", tmp_path/"one", *SHORT.split())[0] == 0
+    again = ("run", "--config", tmp_path/"one"/"run.toml", "--out", tmp_path/"two", "--until", "prepare")
+    assert said(capsys, *again)[0] == 0
+    assert Run(tmp_path/"one").choices == Run(tmp_path/"two").choices
+    assert (tmp_path/"one"/"study.csv").read_text() == (tmp_path/"two"/"study.csv").read_text()
+
+
+@pytest.mark.parametrize("before", (True, False))
+def test_quiet_prints_nothing_but_errors(before, films, tmp_path, capsys):
+    def quietly(*argv):
+        status = main([str(a) for a in (["--quiet", *argv] if before else [*argv, "--quiet"])])
+        return status, *capsys.readouterr()
+    command = ("run", films, "--out", tmp_path/"run", *SHORT.split())
+    assert quietly(*command) == (0, "", "")
+    assert quietly("runs", tmp_path) == (0, "", "")
+    status, out, err = quietly(*command, "--experts", "11")
+    assert status == 1 and out == "" and err.startswith("chexseg: ") and len(err.splitlines()) == 1
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path, capsys):
+    command = ["scores", str(tmp_path/"nowhere")]
+    assert main(command) == 1 and "Traceback" not in capsys.readouterr().err
+    assert main([*command, "--debug"]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err and err.splitlines()[-1].startswith("chexseg: ")
+
+
+def test_help_names_the_exit_codes(capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"{number:5}  {meaning}" in text for number, meaning in EXIT_CODES.items())
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--sdie", "64"])
+    assert stop.value.code == 2
+
+
+def test_the_log_says_what_happened_and_names_nobody(copy, tmp_path, capsys):
+    command = ("run", copy, "--out", tmp_path/"run", "--side", "64", "--classifier-epochs", "1", "--workers", "1")
+    assert said(capsys, *command, "--until", "prepare")[0] == 0
+    cut_off(film_in(copy/TRAIN_FILMS))
+    status, sentence = said(capsys, *command, "--until", "classifier")
+    assert status == 1 and "patient" in sentence
+    log = (tmp_path/"run"/"log.txt").read_text()
+    lines = log.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  \S", line) for line in lines)
+    assert "prepare: begun with python " in lines[0] and "chexseg " in lines[0] and "torch " in lines[0]
+    assert "prepare: done in" in lines[1] and "chexseg run: exit status 0" in lines[2]
+    assert "classifier: ended by ChexsegError" in lines[4]
+    assert "exit status 1: (...) is truncated or damaged" in lines[5]
+    assert "patient" not in log and ".jpg" not in log and str(tmp_path) not in log
+
+
+def test_before_a_run_knows_its_films_its_log_keeps_no_sentence(copy, tmp_path, capsys):
+    edit(copy/VALID, second_life)
+    assert "patient00001" in run_says(capsys, copy, tmp_path/"run")
+    log = (tmp_path/"run"/"log.txt").read_text()
+    assert "exit status 1: (a sentence that may name a film)" in log and "patient" not in log
+
+
+def test_a_shell_is_told_names(capsys):
+    pytest.importorskip("shtab")
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert all(f"_shtab_chexseg_{command}_" in script for command in OWN) and "--segmenter-steps" in script
+
+
+# Runs beside one another ---------------------------------------------------------------------------------------------
+
+def test_runs_are_listed_and_compared(films, one_task, tmp_path, capsys):
+    shutil.copytree(one_task.folder, tmp_path/"b")
+    told = json.loads((tmp_path/"b"/"config.json").read_text())
+    told["choices"]["run"]["seed"] = 5
+    (tmp_path/"b"/"config.json").write_text(json.dumps(told))
+    (tmp_path/"old").mkdir()
+    (tmp_path/"old"/"config.json").write_text("{}")
+    assert main(["runs", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert text.count("report") == 1 and "is of format 1" in text and f"{mean_of(one_task, 'full'):.3f}" in text
+    assert main(["runs", str(one_task.folder), str(tmp_path/"b")]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"seed +0 +5", text) and re.search(r"full( +0\.\d+){2} +0\.0 +0\.0 +0\.0", text)
+
+
+def mean_of(run, method): return run.results().query("task == 'mIoU'").set_index("method")["mean"][method]
+
+
+def test_runs_on_other_films_have_no_difference(one_task, capsys):
+    assert main(["runs", str(one_task.folder), str(story().folder)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "No differences:" in text and "look for different findings" in text
+    status, sentence = said(capsys, "runs", "a", "b", "c")
+    assert status == 1 and "name one that holds runs, or two runs to compare" in sentence
+    status, sentence = said(capsys, "runs", "nowhere")
+    assert status == 1 and "is not a folder" in sentence
+
+
+# Figures and subgroups -----------------------------------------------------------------------------------------------
+
+def test_figures_of_a_run_are_drawn(one_task, tmp_path, capsys):
+    assert main(["figures", str(one_task.folder), "--out", str(tmp_path/"paper"), "--format", "svg"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("The figure 'examples' shows drawn films") and "not drawn: learning:" in out
+    made = {p.stem for p in (tmp_path/"paper").iterdir()}
+    assert {"intervals", "means", "roc", "precision_recall", "reliability", "thresholds", "examples"} <= made
+    for options, words in (("--only rok", "did you mean 'roc'?"), ("--format tif", "Unknown format of figures"),
+                           ("--methods ful", "did you mean 'full'?"), ("--only learning", "has no learning curves")):
+        status, sentence = said(capsys, "figures", one_task.folder, "--out", tmp_path/"none", *options.split())
+        assert status == 1 and words in sentence and not (tmp_path/"none").exists()
+
+
+def test_whose_films_are_shown_is_said_before(one_task, copy, tmp_path, capsys):
+    shutil.copytree(one_task.folder, tmp_path/"run")
+    told = json.loads((tmp_path/"run"/"manifest.json").read_text())
+    told["inputs"].pop("phantom.json", None)
+    (tmp_path/"run"/"manifest.json").write_text(json.dumps(told)) # now they are films of a user
+    assert main(["figures", str(tmp_path/"run"), "--only", "examples", "--format", "png"]) == 0
+    assert "shows films of patients: ask whether you may publish them" in capsys.readouterr().out
+    assert (tmp_path/"run"/"paper"/"examples.png").exists()
+
+
+def test_subgroups_of_a_run(one_task, tmp_path, capsys):
+    facts = tmp_path/"facts.csv"
+    ids = one_task.part("test").ids
+    pd.DataFrame(dict(id=ids, Ward=["A", "B"]*(len(ids)//2))).to_csv(facts, index=False)
+    shutil.copytree(one_task.folder, tmp_path/"run")
+    assert main(["subgroups", str(tmp_path/"run"), "--facts", str(facts), "--methods", "full"]) == 0
+    out = capsys.readouterr().out
+    assert "by sex" in out and "by Ward" in out and ", few)" in out
+    table = pd.read_csv(tmp_path/"run"/"paper"/"subgroups.csv")
+    assert (table.groupby("by").films.sum() == len(ids)).all() and table.few.all()
+    status, sentence = said(capsys, "subgroups", tmp_path/"run", "--facts", tmp_path/"none.csv")
+    assert status == 1 and "cannot be read as a CSV file" in sentence
+    status, sentence = said(capsys, "subgroups", tmp_path/"run", "--convention", "eiter")
+    assert status == 1 and "did you mean 'either'?" in sentence
