@@ -146,18 +146,29 @@ def save_areas(
         np.savez_compressed(p, **names, **made, truth=first.truth.astype(np.int32), sizes=first.sizes.astype(np.int32))
 
 # %% ../nbs/32_evaluation.ipynb #0049
+def _kept_areas(path)->dict: # {method: `Areas`}; any error where the file is not what `save_areas` wrote
+    with np.load(path) as f:
+        kept = {k: f[k] if f[k].dtype.kind == "U" else f[k].astype(np.int64) for k in f.files}
+    methods, ids, tasks = (kept[k].tolist() for k in ("methods", "ids", "tasks"))
+    shape = (len(ids), len(tasks))
+    if any(kept[k].shape != (len(methods), *shape) for k in ("shared", "pred")) or kept["truth"].shape != shape:
+        raise ValueError("its arrays do not fit together")
+    return {name: Areas(ids, tasks, kept["shared"][k], kept["pred"][k], kept["truth"], kept["sizes"])
+            for k, name in enumerate(methods)}
+
+# %% ../nbs/32_evaluation.ipynb #0050
 def read_areas(path # as `save_areas` wrote it
 )->dict: # {method: `Areas`}
     "The areas of every method in a file."
     if not Path(path).exists():
         raise ChexsegError(f"{path} does not exist: name a file that `save_areas` wrote.")
-    with np.load(path) as f:
-        kept = {k: f[k] if f[k].dtype.kind == "U" else f[k].astype(np.int64) for k in f.files}
-    ids, tasks = (kept[k].tolist() for k in ("ids", "tasks"))
-    def one(k): return Areas(ids, tasks, kept["shared"][k], kept["pred"][k], kept["truth"], kept["sizes"])
-    return {name: one(k) for k, name in enumerate(kept["methods"].tolist())}
+    try:
+        return _kept_areas(path)
+    except Exception as e: # a zip file can be spoilt in many ways
+        why = (str(e) or type(e).__name__).splitlines()[0]
+        raise ChexsegError(f"{path} does not hold areas ({why}): copy it again, or have the run score again.") from None
 
-# %% ../nbs/32_evaluation.ipynb #0052
+# %% ../nbs/32_evaluation.ipynb #0053
 @dataclass(frozen=True)
 class Fractions:
     "Scores that are one sum over films divided by another."
@@ -165,13 +176,13 @@ class Fractions:
     below: pd.DataFrame # and below it; 0 where the film does not count
     convention: str = None # that made them; None for hits
 
-# %% ../nbs/32_evaluation.ipynb #0053
+# %% ../nbs/32_evaluation.ipynb #0054
 def film_fractions(table:pd.DataFrame # scores, as from `iou_table` or `hit_rate`; NaN where a film does not count
 )->Fractions:
     "Means over films as fractions: the score above, 1 below."
     return Fractions(table.fillna(0), table.notna().astype(float), table.attrs.get("convention"))
 
-# %% ../nbs/32_evaluation.ipynb #0056
+# %% ../nbs/32_evaluation.ipynb #0057
 def pooled_fractions(
     areas:Areas, # as from `areas_table`
     convention:str="pooled", # "pooled": all films; "pooled_outlined": those on which the expert outlined any task
@@ -183,7 +194,7 @@ def pooled_fractions(
     def frame(pixels): return pd.DataFrame(pixels/square, pd.Index(areas.ids, name="id"), areas.tasks)[rows]
     return Fractions(frame(areas.shared), frame(areas.union), convention)
 
-# %% ../nbs/32_evaluation.ipynb #0058
+# %% ../nbs/32_evaluation.ipynb #0059
 def fractions(
     areas:Areas, # as from `areas_table`
     convention:str="either", # one of `CONVENTIONS`
@@ -193,20 +204,20 @@ def fractions(
         return pooled_fractions(areas, convention)
     return film_fractions(iou_from_areas(areas, convention))
 
-# %% ../nbs/32_evaluation.ipynb #0061
+# %% ../nbs/32_evaluation.ipynb #0062
 def as_fractions(scores # a table as from `iou_table` or `hit_rate`, or `Fractions`
 )->Fractions:
     "Scores of single films as fractions; fractions as they are."
     return scores if isinstance(scores, Fractions) else film_fractions(scores)
 
-# %% ../nbs/32_evaluation.ipynb #0063
+# %% ../nbs/32_evaluation.ipynb #0064
 def empty_tasks(table # as from `iou_table` or `fractions`
 )->list: # names
     "Tasks for which no film counts."
     below = as_fractions(table).below
     return [t for t in below if not below[t].any()]
 
-# %% ../nbs/32_evaluation.ipynb #0066
+# %% ../nbs/32_evaluation.ipynb #0067
 def miou(
     table, # as from `iou_table` or `fractions`
     mean:str="mIoU", # what to call the mean over tasks
@@ -222,13 +233,13 @@ def miou(
         warnings.warn(note, stacklevel=2)
     return pd.concat([each, pd.Series({mean: each.mean()})])
 
-# %% ../nbs/32_evaluation.ipynb #0071
+# %% ../nbs/32_evaluation.ipynb #0072
 def patient_of(id:str, # for example `patient64541_study1_view1_frontal`
 )->str: # `patient64541`; the id itself when it names no patient
     "The patient of a CheXpert image id."
     return id.split("_")[0] if id.startswith("patient") else id
 
-# %% ../nbs/32_evaluation.ipynb #0074
+# %% ../nbs/32_evaluation.ipynb #0075
 def check_patients(
     ids, # films
     patients, # {id: patient}, a dict or Series
@@ -238,7 +249,7 @@ def check_patients(
     if lost:
         raise ChexsegError(f"The patient of {lost[0]} is not known ({len(lost)} films): add them to `patients`.")
 
-# %% ../nbs/32_evaluation.ipynb #0076
+# %% ../nbs/32_evaluation.ipynb #0077
 def patients_for(
     ids, # n films
     patients=None, # {id: patient}, a dict or Series; from the ids when none is given
@@ -248,7 +259,7 @@ def patients_for(
     check_patients(ids, known)
     return [known[i] for i in ids]
 
-# %% ../nbs/32_evaluation.ipynb #0079
+# %% ../nbs/32_evaluation.ipynb #0080
 def draw_patients(
     patients:int, # how many there are
     n:int=1000, # number of draws
@@ -258,7 +269,7 @@ def draw_patients(
     even = np.full(patients, 1/patients)
     return rng(seed, "bootstrap").multinomial(patients, even, n).astype(float)
 
-# %% ../nbs/32_evaluation.ipynb #0082
+# %% ../nbs/32_evaluation.ipynb #0083
 def sum_by_patient(
     values, # (films, tasks), numbers or bools
     numbers, # (films,), the number of each film's patient, from 0
@@ -268,7 +279,7 @@ def sum_by_patient(
     np.add.at(out, numbers, values)
     return out
 
-# %% ../nbs/32_evaluation.ipynb #0085
+# %% ../nbs/32_evaluation.ipynb #0086
 def means_of_draws(
     table, # as from `iou_table` or `fractions`
     numbers, # (films,), the number of each film's patient, from 0
@@ -283,7 +294,7 @@ def means_of_draws(
     known = out.drop(columns=empty_tasks(f))
     return out.assign(**{mean: known.mean(axis=1, skipna=False)})
 
-# %% ../nbs/32_evaluation.ipynb #0091
+# %% ../nbs/32_evaluation.ipynb #0092
 def check_draws(
     draws:pd.DataFrame, # as from `means_of_draws`
     mean:str="mIoU", # the column of the mean over tasks
@@ -295,13 +306,13 @@ def check_draws(
         warnings.warn(f"Only {left} of {len(draws):,} draws for {name} have a film of every task: the interval of its "
                       f"{mean} rests on these. Leave rare tasks out, or score more films.", stacklevel=3)
 
-# %% ../nbs/32_evaluation.ipynb #0094
+# %% ../nbs/32_evaluation.ipynb #0095
 def convention_of(table # as from `iou_table`, `hit_rate` or `fractions`
 )->str: # None for a table of hits
     "The convention that scores were made with."
     return as_fractions(table).convention
 
-# %% ../nbs/32_evaluation.ipynb #0096
+# %% ../nbs/32_evaluation.ipynb #0097
 def check_same_films(tables:dict # {name: table as from `iou_table` or `fractions`}
 ):
     "Complain about a table of other films, tasks or another convention than the first."
@@ -313,7 +324,7 @@ def check_same_films(tables:dict # {name: table as from `iou_table` or `fraction
         if not a.above.index.equals(b.above.index) or list(a.above) != list(b.above):
             raise ChexsegError(f"{first!r} and {name!r} were not scored on the same films and tasks: use the same ids.")
 
-# %% ../nbs/32_evaluation.ipynb #0098
+# %% ../nbs/32_evaluation.ipynb #0099
 def resample(
     tables:dict, # {name: table as from `iou_table` or `fractions`}, all on the same films
     patients=None, # {id: patient}, a dict or Series; from the ids when none is given
@@ -328,7 +339,7 @@ def resample(
     weights = draw_patients(len(names), n, seed)
     return {name: means_of_draws(t, numbers, weights, mean) for name, t in tables.items()}
 
-# %% ../nbs/32_evaluation.ipynb #0102
+# %% ../nbs/32_evaluation.ipynb #0103
 def interval(
     draws:pd.DataFrame, # one row a draw
     level:float=.95, # how much of the draws an interval holds
@@ -336,7 +347,7 @@ def interval(
     "Percentile interval of each column over the draws that have it (Efron and Tibshirani 1993)."
     return draws.quantile((1 - level)/2), draws.quantile((1 + level)/2)
 
-# %% ../nbs/32_evaluation.ipynb #0104
+# %% ../nbs/32_evaluation.ipynb #0105
 def bootstrap(
     tables:dict, # {method: table as from `iou_table` or `fractions`}, all on the same films
     patients=None, # {id: patient}; from the ids when none is given
@@ -356,14 +367,14 @@ def bootstrap(
         out += [dict(method=name, task=t, mean=means[t], low=low[t], high=high[t], films=films[t]) for t in means.index]
     return pd.DataFrame(out)
 
-# %% ../nbs/32_evaluation.ipynb #0113
+# %% ../nbs/32_evaluation.ipynb #0114
 def _common_tasks(a, b)->tuple: # both as fractions, of the tasks for which both have a film that counts
     a, b = as_fractions(a), as_fractions(b)
     lost = {*empty_tasks(a), *empty_tasks(b)}
     kept = [t for t in a.above if t not in lost]
     return tuple(Fractions(f.above[kept], f.below[kept], f.convention) for f in (a, b))
 
-# %% ../nbs/32_evaluation.ipynb #0115
+# %% ../nbs/32_evaluation.ipynb #0116
 def compare(
     a, # table of the method that should be better, as from `iou_table` or `fractions`
     b, # table of the other, on the same films
@@ -388,7 +399,7 @@ def compare(
     out = pd.DataFrame(dict(difference=mean_a - mean_b, low=low, high=high, gain=mean_a/mean_b - 1, wins=wins))
     return out.reindex([*tasks, mean])
 
-# %% ../nbs/32_evaluation.ipynb #0125
+# %% ../nbs/32_evaluation.ipynb #0126
 def matched(
     comparison:pd.DataFrame, # method against readers, as from `compare`
     mean:str="mIoU", # the row of the mean over tasks, which is no task
@@ -396,7 +407,7 @@ def matched(
     "Tasks on which the method is not shown to be worse than the readers."
     return [t for t, high in comparison.high.items() if t != mean and high >= 0]
 
-# %% ../nbs/32_evaluation.ipynb #0129
+# %% ../nbs/32_evaluation.ipynb #0130
 def gap_reduction(
     weak, # mIoU of the weakly supervised segmenter; numbers or arrays of draws
     semi, # mIoU of the semi-supervised one
@@ -408,7 +419,7 @@ def gap_reduction(
         share = (semi - weak)/(readers - weak)
     return np.where(readers > weak, share, np.nan)[()]
 
-# %% ../nbs/32_evaluation.ipynb #0134
+# %% ../nbs/32_evaluation.ipynb #0135
 def is_inside(
     point, # x, y, film pixels
     mask, # (h, w), 0 or 1
@@ -418,7 +429,7 @@ def is_inside(
     h, w = mask.shape
     return 0 <= x < w and 0 <= y < h and bool(mask[y, x])
 
-# %% ../nbs/32_evaluation.ipynb #0136
+# %% ../nbs/32_evaluation.ipynb #0137
 def is_hit(
     points, # [x, y], several [[x, y], ...] or none, film pixels
     rle:dict, # a mask that is not empty, {"size": [h, w], "counts": str}
@@ -427,7 +438,7 @@ def is_hit(
     mask = coco.decode(rle)
     return float(any(is_inside(p, mask) for p in np.reshape(points, (-1, 2))))
 
-# %% ../nbs/32_evaluation.ipynb #0140
+# %% ../nbs/32_evaluation.ipynb #0141
 def hit_rate(
     points:dict, # {id: {task: [x, y]}}, or several [[x, y], ...] as in hb_salient_pt_test.json; film pixels
     truth:MaskSet, # expert masks
@@ -443,7 +454,7 @@ def hit_rate(
     hits = [[hit(i, t) for t in tasks] for i in ids]
     return pd.DataFrame(hits, pd.Index(ids, name="id"), tasks, dtype=float)
 
-# %% ../nbs/32_evaluation.ipynb #0145
+# %% ../nbs/32_evaluation.ipynb #0146
 def dice_table(areas:Areas # as from `areas_table`
 )->pd.DataFrame: # one row a film, one column a task; NaN where both masks are empty
     "Dice coefficient of every film and task, counted as in `either`."
@@ -451,20 +462,20 @@ def dice_table(areas:Areas # as from `areas_table`
         dice = 2*areas.shared/(areas.pred + areas.truth)
     return pd.DataFrame(dice, pd.Index(areas.ids, name="id"), areas.tasks)
 
-# %% ../nbs/32_evaluation.ipynb #0147
+# %% ../nbs/32_evaluation.ipynb #0148
 def sensitivity_table(areas:Areas # as from `areas_table`
 )->pd.DataFrame: # one row a film, one column a task: 1 the mask touches the finding, 0 not, NaN no finding
     "Whether each finding that is there was found at all."
     touched = np.where(areas.truth > 0, areas.shared > 0, np.nan)
     return pd.DataFrame(touched, pd.Index(areas.ids, name="id"), areas.tasks)
 
-# %% ../nbs/32_evaluation.ipynb #0149
+# %% ../nbs/32_evaluation.ipynb #0150
 def false_alarms(areas:Areas # as from `areas_table`
 )->float:
     "How many findings a film are drawn where the expert has none, over all tasks."
     return float(((areas.pred > 0) & (areas.truth == 0)).sum()/len(areas))
 
-# %% ../nbs/32_evaluation.ipynb #0151
+# %% ../nbs/32_evaluation.ipynb #0152
 def summary(areas:Areas # as from `areas_table`
 )->dict: # mIoU either, mIoU truth, Dice, sensitivity: means over tasks; false alarms: a film
     "How a method does, in five numbers."
@@ -473,7 +484,7 @@ def summary(areas:Areas # as from `areas_table`
     means |= dict(sensitivity=miou(sensitivity_table(areas), "sensitivity")["sensitivity"])
     return means | {"false alarms": false_alarms(areas)}
 
-# %% ../nbs/32_evaluation.ipynb #0154
+# %% ../nbs/32_evaluation.ipynb #0155
 def score_text(
     row:pd.Series, # mean, low and high
     digits:int=3, # decimals
@@ -486,7 +497,7 @@ def score_text(
     known = with_interval and not np.isnan(row.low)
     return text + (f" ({row.low:.{digits}f}-{row.high:.{digits}f})" if known else "")
 
-# %% ../nbs/32_evaluation.ipynb #0156
+# %% ../nbs/32_evaluation.ipynb #0157
 def results_table(
     scores:pd.DataFrame, # tidy, as from `bootstrap`
     intervals:str="mean", # "mean": only the last column shows its interval; "all": every column does

@@ -201,14 +201,18 @@ def save(self:SaliencySet,
     return Path(folder)
 
 # %% ../nbs/22_maps.ipynb #0048
+MOST_FILMS = 10_000_000 # in a set of maps; an index that speaks of more is damaged
+
+# %% ../nbs/22_maps.ipynb #0049
 def _read_index(path)->dict: # of a folder of maps
     index = read_json(path)
     wanted = dict(tasks=list, side=int, n=int, shard=int)
-    if not isinstance(index, dict) or any(not isinstance(index.get(name), kind) for name, kind in wanted.items()):
+    typed = isinstance(index, dict) and all(isinstance(index.get(name), kind) for name, kind in wanted.items())
+    if not typed or index["shard"] < 1 or not 0 <= index["n"] <= MOST_FILMS:
         raise ChexsegError(f"{path} is no index of maps: delete its folder and run compute_saliency again.")
     return index
 
-# %% ../nbs/22_maps.ipynb #0049
+# %% ../nbs/22_maps.ipynb #0050
 @patch(cls_method=True)
 def load(cls:SaliencySet, folder, # a folder written by `save` or `compute_saliency`
 )->SaliencySet:
@@ -216,7 +220,7 @@ def load(cls:SaliencySet, folder, # a folder written by `save` or `compute_salie
     index = _read_index(Path(folder)/"index.json")
     return concat([read_shard(shard_path(folder, k), index) for k, _ in spans(index["n"], index["shard"])])
 
-# %% ../nbs/22_maps.ipynb #0054
+# %% ../nbs/22_maps.ipynb #0055
 def check_index(
     folder, # where maps are, or will be
     about:dict, # how they are being made now
@@ -231,7 +235,7 @@ def check_index(
         raise ChexsegError(f"{folder} holds maps made with another {' and '.join(other)}: "
                            "choose a new folder or delete that one.")
 
-# %% ../nbs/22_maps.ipynb #0057
+# %% ../nbs/22_maps.ipynb #0058
 def mean_saliency(sets, # `SaliencySet`s of the same films
 )->SaliencySet: # mean raw maps, mean probabilities
     "The ensemble of several classifiers' maps."
@@ -242,13 +246,13 @@ def mean_saliency(sets, # `SaliencySet`s of the same films
     probs = np.mean([s.probs for s in sets], 0)
     return SaliencySet(*pack_maps(raw, a.maps.dtype), probs, a.sizes, a.ids, a.tasks, a.side)
 
-# %% ../nbs/22_maps.ipynb #0061
+# %% ../nbs/22_maps.ipynb #0062
 def _peak(map:np.ndarray # (h, w)
 )->list: # [x, y]
     y, x = np.unravel_index(map.argmax(), map.shape)
     return [int(x), int(y)]
 
-# %% ../nbs/22_maps.ipynb #0063
+# %% ../nbs/22_maps.ipynb #0064
 def peaks(sal:SaliencySet # maps
 )->dict: # {id: {task: [x, y]}}, pixels of the film; maps that are zero everywhere are left out
     "The hottest pixel of each map at the size of the film."
@@ -258,7 +262,7 @@ def peaks(sal:SaliencySet # maps
         points[id] = {task: _peak(m) for task, m, top in maps if top > 0}
     return points
 
-# %% ../nbs/22_maps.ipynb #0069
+# %% ../nbs/22_maps.ipynb #0070
 def _storage(data): # the numbers of a tensor
     import torch
     return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
@@ -271,7 +275,7 @@ def _scalar(dtype, data): return np.frombuffer(data, dtype)[0] # a NumPy number
 
 def _latin1(text, encoding): return text.encode("latin1") # how protocol 2 writes bytes
 
-# %% ../nbs/22_maps.ipynb #0070
+# %% ../nbs/22_maps.ipynb #0071
 _ADMITTED = {
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch.storage._load_from_bytes": _storage,
@@ -289,7 +293,7 @@ class _TensorsOnly(pickle.Unpickler):
             raise ChexsegError(f"it asks for {full}, which is neither a tensor nor a plain container")
         return _ADMITTED[full]
 
-# %% ../nbs/22_maps.ipynb #0073
+# %% ../nbs/22_maps.ipynb #0074
 def _unpickle(path): # whatever the file holds
     try:
         with open(path, "rb") as f:
@@ -300,7 +304,7 @@ def _unpickle(path): # whatever the file holds
         why = (str(e) or type(e).__name__).splitlines()[0]
         raise ChexsegError(f"{path} was refused: {why}. Use maps from the CheXlocalize download only.") from None
 
-# %% ../nbs/22_maps.ipynb #0074
+# %% ../nbs/22_maps.ipynb #0075
 def read_map_pickle(path # a file such as ID_TASK_map.pkl
 )->dict: # "map" (1, 1, h, w), "prob", "task", "gt", "cxr_img", "cxr_dims" (w, h)
     "Read a published map without running what a pickle may hide."
@@ -309,7 +313,7 @@ def read_map_pickle(path # a file such as ID_TASK_map.pkl
         raise ChexsegError(f"{path} holds no saliency map: expected a dict with map, prob and cxr_dims.")
     return out
 
-# %% ../nbs/22_maps.ipynb #0077
+# %% ../nbs/22_maps.ipynb #0078
 def _map_files(folder, tasks)->list: # (film, task, path) of the tasks wanted
     found = sorted(Path(folder).glob("*_map.pkl"))
     named = [(*p.stem.removesuffix("_map").rsplit("_", 1), p) for p in found]
@@ -318,14 +322,14 @@ def _map_files(folder, tasks)->list: # (film, task, path) of the tasks wanted
         raise ChexsegError(f"{folder} holds no ID_TASK_map.pkl for {', '.join(tasks)}: check the folder and the tasks.")
     return wanted
 
-# %% ../nbs/22_maps.ipynb #0080
+# %% ../nbs/22_maps.ipynb #0081
 MAP_OBSERVATIONS = [
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Lesion", "Airspace Opacity", "Edema",
     "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture",
     "Support Devices",
 ] # the order of a map file's probabilities
 
-# %% ../nbs/22_maps.ipynb #0083
+# %% ../nbs/22_maps.ipynb #0084
 def _probability(prob, task, observations, path)->float: # of one task
     prob = np.ravel(prob)
     if len(prob) == 1:
@@ -335,7 +339,7 @@ def _probability(prob, task, observations, path)->float: # of one task
                            "name what they are of, in order, as `observations`.")
     return prob[[observation_of(o) for o in observations].index(observation_of(task))]
 
-# %% ../nbs/22_maps.ipynb #0086
+# %% ../nbs/22_maps.ipynb #0087
 def _as_one_array(maps:dict, # (row, column) -> (h, w)
     shape, # (n, tasks)
     folder, # for the message
@@ -349,7 +353,7 @@ def _as_one_array(maps:dict, # (row, column) -> (h, w)
         raw[at] = m
     return raw
 
-# %% ../nbs/22_maps.ipynb #0088
+# %% ../nbs/22_maps.ipynb #0089
 def import_maps(
     folder, # with files ID_TASK_map.pkl
     tasks=TASKS, # those wanted, in order

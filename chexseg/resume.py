@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastcore.foundation import L
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from .core import atomic_path, check_name, world
@@ -84,7 +84,7 @@ def read_state(path # from `write_state`
         with safe_open(path, "pt") as f:
             about = json.loads((f.metadata() or {}).get("state", "null"))
             return _together(about, {name: f.get_tensor(name) for name in f.keys()})
-    except (OSError, SafetensorError, ValueError):
+    except Exception: # whatever it is, it is no state: the training begins anew
         return None
 
 # %% ../nbs/20a_resume.ipynb #0017

@@ -214,6 +214,8 @@ def _place(
     drop:int, # how many leading parts of the path it replaces
 )->str: # the film on this disk
     "Where a film lies."
+    if path.count("/") < drop:
+        raise ChexsegError(f"The film {path!r} lies in fewer folders than the others of its label file: mend its Path.")
     return folder + path.split("/", drop)[drop]
 
 # %% ../nbs/13_tables.ipynb #0061
