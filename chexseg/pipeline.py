@@ -25,7 +25,8 @@ from .classifier import auroc_table, fit_classifier, load_classifier, predict_pr
 from .core import (ChexsegError, atomic_path, check_name, digest, read_json, rng, versions, wait_for, watching,
                           world, write_json)
 from .border import border_table, border_text, even_maps
-from .data import assign_roles, open_study, understood, view_counts
+from .cost import checked_study
+from .data import assign_roles, understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
                                 iou_from_areas, save_areas)
 from .inference import load_segmenter, save_segmenter, write_masks
@@ -132,7 +133,7 @@ def run_prepare(run):
     c = run.choices
     _check_cache(c.run.cache)
     data = _data_folder(run)
-    opened = open_study(data, list(c.study.tasks) or None, c.study.views)
+    opened = checked_study(run, data)
     said = f"{opened}\n{understood(opened)}"
     print(said, flush=True)
     study = assign_roles(opened, c.study.experts, c.run.seed, .1 if c.study.tune_on == "experts" else 0.)
