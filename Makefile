@@ -2,13 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NEWEST := .venv-newest/bin
+LOWEST := .venv-lowest/bin
+MINUTES ?= 60
 DEMO ?= runs/demo
 SEED ?= 0
 # Tests on real films run where there are some; elsewhere they are skipped and say so.
 REAL := $(if $(wildcard ../shared/data/README.md),CHEXSEG_TEST_DATA=$${CHEXSEG_TEST_DATA:-$(abspath ../shared/data)},)
 TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
 
-.PHONY: help demo bench gpu story docs test lab lint check nbtest pytest newest readme notebooks hooks wheel clean
+.PHONY: help demo bench gpu story docs test hard lab lint check nbtest pytest newest lowest readme notebooks hooks wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -26,6 +28,14 @@ help: ## list the targets
 	$(BIN)/python -c 'import sysconfig, pathlib; here = sysconfig.get_path("purelib"); \
 		pathlib.Path(here.replace("/.venv/", "/.venv-newest/"), "over.pth").write_text(f"import site; site.addsitedir({here!r})\n")'
 	$(BIN)/python -m pip --python $(NEWEST)/python install --quiet --upgrade fastai fastcore
+	touch $@
+
+# The oldest versions that settings.ini admits.
+.venv-lowest/.ready: settings.ini tests/lowest.py
+	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
+	$(LOWEST)/python -m pip install --quiet --upgrade pip
+	$(LOWEST)/python -m pip install --quiet $$($(PYTHON) tests/lowest.py) nbclient ipykernel ipywidgets
+	$(LOWEST)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
 demo: .venv/.ready ## the whole method on the phantom, on a CPU: a table and runs/demo/report.html
@@ -83,6 +93,13 @@ pytest: .venv/.ready ## tests/
 
 newest: .venv-newest/.ready ## the tutorial with the newest fastai and fastcore
 	$(NEWEST)/python tests/run_notebook.py $(TUTORIAL)
+
+lowest: .venv-lowest/.ready ## the tutorial with the lowest versions that settings.ini admits
+	$(LOWEST)/python tests/run_notebook.py $(TUTORIAL)
+
+hard: .venv/.ready lowest ## what takes hours: 50 kills, an hour of spoilt files, workers without fork, lowest versions
+	CHEXSEG_TEST_HARD=1 CHEXSEG_TEST_KILLS=50 CHEXSEG_PROGRESS=0 $(BIN)/python -m pytest -q tests/trust
+	$(BIN)/python -m tests.trust.fuzz --minutes $(MINUTES)
 
 hooks: .venv/.ready ## clean notebooks on saving and merging (writes ~/.jupyter and .git/config)
 	mkdir -p ~/.jupyter && $(BIN)/nbdev_install_hooks
