@@ -56,7 +56,8 @@ def _text(path)->str: # of a small file
 def _yolo_names(folder)->list: # of the classes
     files = [d/n for d in (folder, folder.parent) for n in ("classes.txt", "obj.names") if (d/n).is_file()]
     if not files:
-        raise ChexsegError(f"{folder} has no classes.txt: write the names of the classes into it, a line each.")
+        raise ChexsegError(f"{folder} has no classes.txt: write the names of the classes into it, a line each, in "
+                           "the order of data.yaml where there is one.")
     return [check_finding(name, files[0]) for name in _text(files[0]).split("\n") if name.strip()]
 
 # %% ../nbs/16d_boxes.ipynb #0014
@@ -81,9 +82,11 @@ def _read_yolo(
     names, found, strangers = _yolo_names(path), {}, []
     need_films(films, path)
     place = path/"labels" if (path/"labels").is_dir() else path
-    for file in progress(sorted(place.glob("*.txt")), "boxes"):
+    for file in progress(sorted(place.glob("**/*.txt" if place != path else "*.txt")), "boxes"):
         if file.name == "classes.txt" or (id := id_of(file.stem, films, strangers)) is None:
             continue
+        if id in found:
+            raise ChexsegError(f"{file} is the second file of the film {id!r}: keep one of them.")
         lines = [line for line in _text(file).split("\n") if line.strip()]
         found[id] = _grouped(_yolo_box(line, films.size(id), names, file) for line in lines)
     return _told(found, {i: films.size(i) for i in found}, names, strangers)

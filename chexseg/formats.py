@@ -121,11 +121,12 @@ def check_frame(
 def check_finding(
     name, # what a file says
     path, # the file, for the message
-)->str: # the name, without spaces around it
+)->str: # the name, with single spaces, and none around it
     "A name that a finding can have."
-    if not isinstance(name, str) or not 0 < len(name.strip()) <= 100:
+    words = " ".join(name.split()) if isinstance(name, str) else ""
+    if not 0 < len(words) <= 100 or not words.isprintable():
         raise ChexsegError(f"{path}: {name!r} cannot be the name of a finding: it must be a text of 1 to 100 letters.")
-    return name.strip()
+    return words
 
 # %% ../nbs/16_formats.ipynb #0031
 def _is_near(v, n)->bool: # is this a number that can be a place along a side of n pixels? NaN is not

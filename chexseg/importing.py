@@ -122,7 +122,8 @@ def find_place(
 _NO_COLUMN = {n.lower() for n in (*FACTS, *KEYS)} # these columns mean something else
 
 def _check_column(task): # a name that is to be a column of labels.csv
-    if task.lower() in _NO_COLUMN or set(task) & set('/\\,"=\n') or task.startswith("Unnamed"):
+    if task.lower() in _NO_COLUMN or set(task) & set('/\\,"=') or not task.isprintable() or \
+            task.startswith("Unnamed"):
         raise ChexsegError(f"A finding cannot be called {task!r} here, that is no column of labels: name it otherwise "
                            f"(--rename '{task}=NAME').")
 
@@ -142,7 +143,7 @@ def renamed(
     pairs = _pairs(rename)
     for old in pairs:
         check_name(old, masks.tasks, "finding to rename")
-    new = {t: task_of(pairs.get(t, t)) for t in masks.tasks}
+    new = {t: task_of(" ".join(pairs.get(t, t).split())) for t in masks.tasks}
     found = {}
     for i in masks.ids:
         rles = {}
@@ -345,7 +346,7 @@ def _findings_line(plan)->list: # how many films show each finding
     rows = np.array([masks.positive(i) for i in masks.ids], bool).reshape(len(masks), len(masks.tasks))
     shown = ", ".join(f"{t} on {n:,}" for t, n in zip(masks.tasks, rows.sum(0).tolist()))
     empty = int((~rows.any(1)).sum())
-    return [shown or "none", f"nothing on {_counted(empty, 'film')}; what the file does not show on a film it has is not there"]
+    return [shown or "none", f"nothing on {_counted(empty, 'film')}; a film without a mask of a finding counts as free of it"]
 
 def _sizes_line(plan)->list: # do masks fit their films?
     n, other = len(plan.masks), plan.other_sizes
@@ -401,7 +402,7 @@ def write_import(plan:Plan # from `plan_import`
 
 # %% ../nbs/16e_importing.ipynb #0065
 def next_command(plan:Plan # that was written
-)->str: # a command line
+)->str: # a line or two, the last of them a command
     "What to do with a folder after an import."
     folder, drawn = plan.place.folder, drawn_splits(list(plan.place.paths), plan.masks)
     if _mask_file(plan) == "boxes.json":
@@ -409,7 +410,9 @@ def next_command(plan:Plan # that was written
     val = Counter(drawn.values())["val"] if drawn else len(plan.masks) - len(plan.masks)//2
     n = max(1, 2*val//3)
     few = f" --experts {n}" if n < 12 else ""
-    return f"chexseg run {folder} --out runs/{folder.resolve().name} --until prepare{few}"
+    blank = 0 if plan.place.labels is not None else len(plan.place.paths) - len(plan.masks)
+    fill = f"fill in labels.csv for the {_counted(blank, 'film')} that the file says nothing of, then\n  "
+    return f"{fill*bool(blank)}chexseg run {folder} --out runs/{folder.resolve().name} --until prepare{few}"
 
 # %% ../nbs/16e_importing.ipynb #0072
 def file_names(paths:dict # id -> the film's file

@@ -228,7 +228,7 @@ _FLAT = ("point", "points", "line", "linestrip") # shapes without one
 
 def _shape_outline(shape, size, what)->list: # points of a shape that has an area
     kind, points = shape.get("shape_type", "polygon"), shape.get("points")
-    if kind not in _NEEDS:
+    if not isinstance(kind, str) or kind not in _NEEDS:
         raise ChexsegError(f"{what}: the shape {kind!r} is not read: make it a polygon in LabelMe.")
     check_outline(points, size, what)
     if len(points) < _NEEDS[kind] or kind != "polygon" and len(points) > _NEEDS[kind]:

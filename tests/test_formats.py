@@ -87,6 +87,14 @@ def without_names(masks):
     return {i: sorted(rle["counts"] for rle in of.values()) for i, of in shown(masks).items()}
 
 
+def fill_in(file):
+    "Give the films that nobody outlined labels, as the reports of a user would: every second one has everything."
+    table = pd.read_csv(file)
+    for finding in table.columns[3:]:
+        table[finding] = table[finding].fillna(pd.Series(np.arange(len(table)) % 2))
+    table.to_csv(file, index=False)
+
+
 # There and back -------------------------------------------------------------------------------------------------------
 
 def test_the_command_line_knows_all_formats():
@@ -124,9 +132,11 @@ def test_a_run_understands_what_was_imported(name, tmp_path, capsys):
     assert f"{N} at hand; the file tells of 8 of them, and says nothing of 8" in page
     status, out, err = said(capsys, *command)
     assert (status, err) == (0, "") and out.splitlines()[:6] == page.splitlines()[:6]
+    assert "fill in labels.csv for the 8 films" in out
+    fill_in(folder/"labels.csv")
     status, out, err = said(capsys, "run", folder, "--out", tmp_path/"run", "--until", "prepare", "--experts", 2,
                             "--side", SIDE, "--workers", 0)
-    assert status == 0 and "8 films outlined by experts" in out
+    assert status == 0 and "8 films outlined by experts" in " ".join(out.split()), err
     study = open_study(folder)
     assert without_names(study.experts) == without_names(theirs)
     assert study.table.split.value_counts().to_dict() == dict(train=8, val=4, test=4)
@@ -242,6 +252,7 @@ def test_boxes_are_no_experts_masks_unless_asked_for(tmp_path, capsys):
 def test_where_all_films_have_masks_some_are_for_training(coco, tmp_path, capsys):
     status, page, _ = said(capsys, "import", "coco", coco, tmp_path/"mine", "--films", tmp_path/"films")
     assert status == 0 and "drawn (8 train, 4 val, 4 test)" in page and "--experts 2" in page
+    assert "fill in labels.csv" not in page
     assert open_study(tmp_path/"mine").table.split.value_counts().to_dict() == dict(train=8, val=4, test=4)
 
 
