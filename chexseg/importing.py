@@ -346,7 +346,8 @@ def _findings_line(plan)->list: # how many films show each finding
     rows = np.array([masks.positive(i) for i in masks.ids], bool).reshape(len(masks), len(masks.tasks))
     shown = ", ".join(f"{t} on {n:,}" for t, n in zip(masks.tasks, rows.sum(0).tolist()))
     empty = int((~rows.any(1)).sum())
-    return [shown or "none", f"nothing on {_counted(empty, 'film')}; a film without a mask of a finding counts as free of it"]
+    free = f"nothing on {_counted(empty, 'film')}; a film without a mask of a finding counts as free of it"
+    return [shown or "none", free]
 
 def _sizes_line(plan)->list: # do masks fit their films?
     n, other = len(plan.masks), plan.other_sizes
