@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HEART', 'LUNGS', 'OUTPUTS', 'find_inputs', 'files_part', 'picture', 'cardiothoracic_ratio', 'Predicted',
-           'predict_files', 'retune']
+           'predict_files', 'unlike_text', 'retune']
 
 # %% ../nbs/35_predict.ipynb #0002
 import glob
@@ -24,6 +24,7 @@ from .own import find_films
 from .segmentation import MaskFilms, Segmenter, batch_probs, ious_at, mask_probs
 from .show import overlay
 from .supervision import decide
+from .unlike import unlikeness
 
 # %% ../nbs/35_predict.ipynb #0007
 def find_inputs(
@@ -121,7 +122,8 @@ OUTPUTS = {
     "overlays": "NAME.png: the film with what was found",
     "masks": "masks/TASK/NAME.png: white where something was found",
     "json": "segmentations.json: the masks in the CheXlocalize format",
-    "csv": "films.csv: probabilities, areas, and the cardiothoracic ratio where heart and lungs are known",
+    "csv": "films.csv: probabilities, areas, the cardiothoracic ratio where heart and lungs are known, and how unlike "
+           "the films of the training each film is",
 }
 
 # %% ../nbs/35_predict.ipynb #0028
@@ -189,28 +191,38 @@ class Predicted(NamedTuple):
     wrong: dict # name of a film -> what went wrong with it
 
 # %% ../nbs/35_predict.ipynb #0044
+def _unlike(model, squares)->dict: # {number of a film: how unlike it is}; empty where the segmenter cannot tell
+    try:
+        far = unlikeness(model, np.stack([*squares.values()]))
+    except Exception: # never in the way of a prediction
+        far = None
+    return {} if far is None else {k: dict(unlike=round(float(d), 2)) for k, d in zip(squares, far)}
+
+# %% ../nbs/35_predict.ipynb #0046
 def _block(model, part, ks, write, out, wrong): # yields the masks and the row of each film that goes well
     ids, paths, side = part.ids, part.paths, model.config["side"]
     def tell(k, f): return _attempt(wrong, ids[k], paths[k], f)
     read = {k: tell(k, lambda: (part.film(k), part.film(k, side))) for k in ks}
     squares = {k: both[1] for k, both in read.items() if both}
+    far = _unlike(model, squares)
     def finish(k, answer):
         film = read[k][0]
         found = _decided(model, *answer, film.shape)
         _write_film(out, ids[k], film, found["film"], found.tasks, write)
-        return found.masks["film"], _row(ids[k], paths[k], found["film"], answer[1], found.tasks)
+        row = _row(ids[k], paths[k], found["film"], answer[1], found.tasks)
+        return found.masks["film"], row | far.get(k, {})
     for k, answer in zip(squares, _block_answers(model, squares, tell) if squares else ()):
         if answer and (done := tell(k, lambda: finish(k, answer))):
             yield ids[k], *done
 
-# %% ../nbs/35_predict.ipynb #0046
+# %% ../nbs/35_predict.ipynb #0048
 def _blocks(n, bs): # yields ranges of film numbers, with a bar that counts films
     with progress(None, "predicting", n) as bar:
         for a in range(0, n, bs):
             yield range(a, min(a + bs, n))
             bar.update(min(bs, n - a))
 
-# %% ../nbs/35_predict.ipynb #0048
+# %% ../nbs/35_predict.ipynb #0050
 def _write_all(out, made, write): # what all films share; refuse when there is none
     if not made.masks:
         raise ChexsegError(f"No film could be outlined. {' '.join(list(made.wrong.values())[:3])}")
@@ -220,7 +232,7 @@ def _write_all(out, made, write): # what all films share; refuse when there is n
         with atomic_path(out/"films.csv") as p:
             made.table.to_csv(p, index=False)
 
-# %% ../nbs/35_predict.ipynb #0050
+# %% ../nbs/35_predict.ipynb #0052
 def predict_files(
     model, # a segmenter, or the path of one
     what, # films, folders, patterns: JPEG, PNG or DICOM
@@ -245,7 +257,20 @@ def predict_files(
     _write_all(out, made, write)
     return made
 
-# %% ../nbs/35_predict.ipynb #0058
+# %% ../nbs/35_predict.ipynb #0056
+def unlike_text(
+    table:pd.DataFrame, # from `predict_files`
+    most:int=5, # films that are named
+)->str: # one sentence; empty where there is nothing to say
+    "Which films are unlike those that the segmenter has learnt from."
+    if "unlike" not in table or not (far := table[table.unlike > 1].sort_values("unlike", ascending=False)).size:
+        return ""
+    named = ", ".join(f"{r.id} ({r.unlike:g})" for r in far.head(most).itertuples())
+    more = f" and {len(far) - most:,} more" if len(far) > most else ""
+    return (f"{len(far):,} of {len(table):,} films are unlike those that the segmenter has learnt from, {named}{more}: "
+            "their masks may be worth little (column unlike of the table; 1 is the limit).")
+
+# %% ../nbs/35_predict.ipynb #0064
 def _for_model(model, study)->Part: # all films of a study with all tasks of a model; what the study lacks is unknown
     tasks = model.config["tasks"]
     if not set(tasks) & set(study.tasks):
@@ -255,13 +280,13 @@ def _for_model(model, study)->Part: # all films of a study with all tasks of a m
     table = part.table.assign(**{t: np.nan for t in tasks if t not in study.tasks})
     return Part(table, tasks, MaskSet(study.experts.masks, [*study.tasks, *tasks]).select(tasks))
 
-# %% ../nbs/35_predict.ipynb #0060
+# %% ../nbs/35_predict.ipynb #0066
 def _mean_ious(model, outlined, thresholds)->dict: # {task: mean IoU over the outlined films that show it}
     films = MaskFilms(outlined, model.config["side"])
     probs = np.stack([p for p, _ in mask_probs(model, films)])
     return ious_at(probs, films.all_masks(), {t: thresholds[t] for t in outlined.tasks})
 
-# %% ../nbs/35_predict.ipynb #0062
+# %% ../nbs/35_predict.ipynb #0068
 def retune(
     model:Segmenter, # a trained segmenter; its thresholds and cutoffs are changed
     study:Study, # films with a few outlines, and image labels
