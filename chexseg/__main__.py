@@ -34,6 +34,12 @@ def _add_device(p):
     p.add_argument("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: the GPU when there is one)")
 
 # %% ../nbs/44_cli.ipynb #0010
+def _add_choices(p):
+    for option in options().values():
+        if option.name != "data":
+            p.add_argument("--" + option.name.replace("_", "-"), **_option(option.default, option.help))
+
+# %% ../nbs/44_cli.ipynb #0011
 def _add_run(commands):
     p = commands.add_parser("run", help="films in, scored masks and a report out")
     p.add_argument("data", nargs="?", metavar="FOLDER", help="films in the layout of CheXpert, or as `init` makes it "
@@ -43,18 +49,26 @@ def _add_run(commands):
     p.add_argument("--preset", choices=PRESETS, help="choices that go together (default: small)")
     p.add_argument("--until", choices=STAGES, help="last stage to do (default: all)")
     _add_device(p)
-    for option in options().values():
-        if option.name != "data":
-            p.add_argument("--" + option.name.replace("_", "-"), **_option(option.default, option.help))
+    _add_choices(p)
 
-# %% ../nbs/44_cli.ipynb #0013
+# %% ../nbs/44_cli.ipynb #0014
+def _add_check(commands):
+    p = commands.add_parser("check", help="a folder on one page before the run: what is wrong, and how long it will take")
+    p.add_argument("data", metavar="FOLDER", help="films, labels and masks, as for `run`")
+    p.add_argument("--json", metavar="FILE", help="write the whole list there, for scripts")
+    p.add_argument("--config", metavar="FILE", help="options from a TOML file; those that are typed win")
+    p.add_argument("--preset", choices=PRESETS, help="choices that go together (default: small)")
+    _add_device(p)
+    _add_choices(p)
+
+# %% ../nbs/44_cli.ipynb #0016
 def _add_stages(commands):
     for name, stage in STAGES.items():
         p = commands.add_parser(name, help=f"stage of a run: {stage.text}")
         p.add_argument("run", metavar="RUN", help="run folder")
         _add_device(p)
 
-# %% ../nbs/44_cli.ipynb #0014
+# %% ../nbs/44_cli.ipynb #0017
 def _add_studies(commands):
     p = commands.add_parser("study", help="a study on top of a run; results go to RUN/studies")
     kinds = p.add_subparsers(dest="study", required=True, metavar="STUDY")
@@ -66,12 +80,12 @@ def _add_studies(commands):
             help = "several values" if isinstance(default, tuple) else "a number"
             q.add_argument(f"--{option}", **_option(default, help))
 
-# %% ../nbs/44_cli.ipynb #0015
+# %% ../nbs/44_cli.ipynb #0018
 def _add_model(p):
     p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
     p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
 
-# %% ../nbs/44_cli.ipynb #0016
+# %% ../nbs/44_cli.ipynb #0019
 def _add_predict(commands):
     p = commands.add_parser("predict", help="outline films with a run's segmenter")
     p.add_argument("films", nargs="+", metavar="FILM", help="JPEG, PNG or DICOM; a folder of them; a pattern")
@@ -81,7 +95,7 @@ def _add_predict(commands):
     p.add_argument("--overwrite", action="store_true", help="write over what is there already; never over a film")
     _add_device(p)
 
-# %% ../nbs/44_cli.ipynb #0017
+# %% ../nbs/44_cli.ipynb #0020
 def _add_retune(commands):
     p = commands.add_parser("retune", help="choose a segmenter's thresholds anew on a few outlines of your own")
     p.add_argument("data", metavar="FOLDER", help="films, labels and outlines, as `init` makes it")
@@ -89,20 +103,20 @@ def _add_retune(commands):
     p.add_argument("--out", default="retuned", help="segmenter to write (default: %(default)s)")
     _add_device(p)
 
-# %% ../nbs/44_cli.ipynb #0018
+# %% ../nbs/44_cli.ipynb #0021
 def _add_verify(commands):
     p = commands.add_parser("verify", help="is every file of a run what it was when its stage was done?")
     p.add_argument("run", metavar="RUN", help="run folder")
     p.add_argument("--mend", action="store_true", help="take damaged files away, so that the next run makes them anew")
 
-# %% ../nbs/44_cli.ipynb #0020
+# %% ../nbs/44_cli.ipynb #0023
 def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; nothing in it is changed")
     p.add_argument("--tasks", nargs="+", default=["Finding"], metavar="NAME",
                    help="what is to be found, as you call it (default: Finding)")
 
-# %% ../nbs/44_cli.ipynb #0022
+# %% ../nbs/44_cli.ipynb #0025
 FORMAT_NAMES = ("chexlocalize", "outlines", "coco", "labelme", "chestx-det", "siim", "chexmask", "png", "colours", "yolo",
                 "csv", "rsna")
 
@@ -112,7 +126,7 @@ def _add_names(p):
                    "new name are put together")
     p.add_argument("--overwrite", action="store_true", help="change files that are there; what is filled in stays")
 
-# %% ../nbs/44_cli.ipynb #0024
+# %% ../nbs/44_cli.ipynb #0027
 def _add_import(commands):
     p = commands.add_parser("import", help="outlines and boxes of another project, made a folder for `run`")
     p.add_argument("format", metavar="FORMAT", help=f"auto, or one of {', '.join(FORMAT_NAMES)}")
@@ -134,7 +148,7 @@ def _add_export(commands):
     p.add_argument("--films", metavar="FILMS", help="folder with the films, for the names of their files")
     _add_names(p)
 
-# %% ../nbs/44_cli.ipynb #0026
+# %% ../nbs/44_cli.ipynb #0029
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
     p.add_argument("folder", metavar="FOLDER")
@@ -148,7 +162,7 @@ def _add_folders(commands):
     p.add_argument("folder", metavar="FOLDER", help="where the excerpt goes; must not exist")
     p.add_argument("--films", type=int, default=12, help="test films to keep (default: %(default)s)")
 
-# %% ../nbs/44_cli.ipynb #0027
+# %% ../nbs/44_cli.ipynb #0030
 def _add_papers(commands):
     p = commands.add_parser("figures", help="a run's figures for a paper, as vector files")
     p.add_argument("run", metavar="RUN", help="run folder")
@@ -164,7 +178,7 @@ def _add_papers(commands):
         command.add_argument("--methods", nargs="+", metavar="NAME", help="of the run's methods (default: all)")
         command.add_argument("--tasks", nargs="+", metavar="NAME", help="of the run's tasks (default: all)")
 
-# %% ../nbs/44_cli.ipynb #0028
+# %% ../nbs/44_cli.ipynb #0031
 def _add_runs(commands):
     p = commands.add_parser("runs", help="which runs there are; or two of them side by side")
     p.add_argument("folders", nargs="*", default=["runs"], metavar="RUN",
@@ -172,13 +186,13 @@ def _add_runs(commands):
     p = commands.add_parser("completion", help="what a shell must know to complete names")
     p.add_argument("shell", choices=SHELLS)
 
-# %% ../nbs/44_cli.ipynb #0031
+# %% ../nbs/44_cli.ipynb #0034
 def _add_common(p):
     once = dict(action="store_true", default=argparse.SUPPRESS) # what was said before the command's name stays
     p.add_argument("--quiet", **once, help="print nothing but errors")
     p.add_argument("--debug", **once, help="show where in the code an error came from")
 
-# %% ../nbs/44_cli.ipynb #0032
+# %% ../nbs/44_cli.ipynb #0035
 def _all_commands(commands): # the parser of each command, and of each study
     for p in commands.choices.values():
         yield p
@@ -186,7 +200,7 @@ def _all_commands(commands): # the parser of each command, and of each study
             if isinstance(action, argparse._SubParsersAction):
                 yield from _all_commands(action)
 
-# %% ../nbs/44_cli.ipynb #0033
+# %% ../nbs/44_cli.ipynb #0036
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
@@ -195,14 +209,14 @@ def parser()->argparse.ArgumentParser:
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_init, _add_import, _add_export, _add_run, _add_stages, _add_studies, _add_predict, _add_retune, _add_verify, _add_runs,
-                _add_papers, _add_folders):
+    for add in (_add_init, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies, _add_predict,
+                _add_retune, _add_verify, _add_runs, _add_papers, _add_folders):
         add(commands)
     for command in (p, *_all_commands(commands)):
         _add_common(command)
     return p
 
-# %% ../nbs/44_cli.ipynb #0036
+# %% ../nbs/44_cli.ipynb #0039
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
@@ -215,14 +229,26 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/44_cli.ipynb #0038
+# %% ../nbs/44_cli.ipynb #0042
+def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: # exit status; out, until: of a file
+    from chexseg.choices import make_choices
+    from chexseg.core import write_json
+    from chexseg.cost import look_ahead
+    chosen = {k: v for k, v in chosen.items() if v is not None}
+    ahead = look_ahead(make_choices(preset or "small", data=str(data), **chosen), data)
+    print(ahead.page)
+    if json:
+        write_json(json, ahead.record)
+    return 1 if ahead.checked.stops else 0
+
+# %% ../nbs/44_cli.ipynb #0044
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood:\n"
           f"  chexseg run {folder} --out runs/{Path(folder).resolve().name} --until prepare")
 
-# %% ../nbs/44_cli.ipynb #0041
+# %% ../nbs/44_cli.ipynb #0047
 def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, overwrite):
     from chexseg.importing import next_command, page, plan_import, problems, write_import
     plan = plan_import(format, file, folder, films, tasks, rename, resize, boxes, overwrite)
@@ -235,7 +261,7 @@ def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, 
     write_import(plan)
     print(f"\nWritten. Next:\n  {next_command(plan)}")
 
-# %% ../nbs/44_cli.ipynb #0044
+# %% ../nbs/44_cli.ipynb #0050
 def _masks_and_names(what, method, films)->tuple: # MaskSet, and id -> the name of the film's file
     from chexseg.importing import file_names, find_place, masks_from
     if not (Path(what)/"config.json").exists():
@@ -253,19 +279,19 @@ def _export(what, format, out, method, films, tasks, rename, overwrite):
     masks, names = _masks_and_names(what, method, films)
     print(export_masks(masks, format, out, names, tasks, rename, overwrite))
 
-# %% ../nbs/44_cli.ipynb #0046
+# %% ../nbs/44_cli.ipynb #0052
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/44_cli.ipynb #0048
+# %% ../nbs/44_cli.ipynb #0054
 def _segmenter(model, method)->Path: # of a run, or one by itself
     from chexseg.runs import Run
     path = Path(model)
     return path/"segmenters"/(method or Run(path).choices.run.methods[-1]) if (path/"config.json").exists() else path
 
-# %% ../nbs/44_cli.ipynb #0051
+# %% ../nbs/44_cli.ipynb #0057
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
     from chexseg.predict import OUTPUTS, predict_files
     done = predict_files(_segmenter(model, method), films, out, overwrite, write or OUTPUTS)
@@ -278,7 +304,7 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
               file=sys.stderr)
     return 3 if lost else 0
 
-# %% ../nbs/44_cli.ipynb #0053
+# %% ../nbs/44_cli.ipynb #0059
 def _retune(data, model, method, out):
     from chexseg.data import open_study
     from chexseg.inference import load_segmenter, save_segmenter
@@ -291,7 +317,7 @@ def _retune(data, model, method, out):
     print(table.round(3).to_string())
     print(f"\nThe IoUs are of the films on which thresholds were chosen. Use them: chexseg predict FILM --model {out}")
 
-# %% ../nbs/44_cli.ipynb #0055
+# %% ../nbs/44_cli.ipynb #0061
 def _verify(run, mend)->int: # exit status
     from chexseg.runs import Run
     run = Run(run)
@@ -304,7 +330,7 @@ def _verify(run, mend)->int: # exit status
         print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made with")
     return 0 if mend or not lost else 1
 
-# %% ../nbs/44_cli.ipynb #0058
+# %% ../nbs/44_cli.ipynb #0064
 def _figures(run, out, format, only, methods, tasks):
     from chexseg.figures import draw_paper, films_note
     from chexseg.runs import Run
@@ -316,7 +342,7 @@ def _figures(run, out, format, only, methods, tasks):
     for name, why in drawn.missing.items():
         print(f"not drawn: {name}: {why}")
 
-# %% ../nbs/44_cli.ipynb #0060
+# %% ../nbs/44_cli.ipynb #0066
 def _subgroups(run, facts, convention, methods, tasks):
     from chexseg.analysis import write_tables
     from chexseg.runs import Run
@@ -331,7 +357,7 @@ def _subgroups(run, facts, convention, methods, tasks):
     print(f"\n{last}: each group less all others; low_all and high_all allow for {len(gaps)} comparisons\n"
           f"{gaps.round(3).to_string(index=False)}")
 
-# %% ../nbs/44_cli.ipynb #0062
+# %% ../nbs/44_cli.ipynb #0068
 def _runs(folders):
     from chexseg.comparison import compare_runs, list_runs, pair_text, runs_text
     if len(folders) == 1:
@@ -341,25 +367,26 @@ def _runs(folders):
     else:
         raise ChexsegError(f"{len(folders)} folders were named: name one that holds runs, or two runs to compare.")
 
-# %% ../nbs/44_cli.ipynb #0064
+# %% ../nbs/44_cli.ipynb #0070
 def _completion(shell):
     print(completion(parser(), shell))
 
-# %% ../nbs/44_cli.ipynb #0065
+# %% ../nbs/44_cli.ipynb #0071
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/44_cli.ipynb #0067
+# %% ../nbs/44_cli.ipynb #0073
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/44_cli.ipynb #0069
+# %% ../nbs/44_cli.ipynb #0075
 def _command(command, **given)->int: # exit status
-    own = dict(init=_init, export=_export, run=_run, study=_study, predict=_predict, retune=_retune, verify=_verify,
-               runs=_runs, figures=_figures, subgroups=_subgroups, completion=_completion, phantom=_phantom, excerpt=_excerpt)
+    own = dict(init=_init, export=_export, check=_check, run=_run, study=_study, predict=_predict, retune=_retune,
+               verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups, completion=_completion,
+               phantom=_phantom, excerpt=_excerpt)
     own["import"] = _import
     if command in own:
         return own[command](**given) or 0
@@ -367,20 +394,20 @@ def _command(command, **given)->int: # exit status
     RUN_STAGE[command](given["run"])
     return 0
 
-# %% ../nbs/44_cli.ipynb #0071
+# %% ../nbs/44_cli.ipynb #0077
 def _on(device): # a context
     if not device:
         return nullcontext()
     from chexseg.hardware import on_device
     return on_device(device)
 
-# %% ../nbs/44_cli.ipynb #0074
+# %% ../nbs/44_cli.ipynb #0080
 def _logged_run(command, given): # the run folder that a command works on; None for commands that only look
     if command == "run":
         return given.get("out") or "runs/demo"
     return given["run"] if command in ("study", *STAGES) else None
 
-# %% ../nbs/44_cli.ipynb #0075
+# %% ../nbs/44_cli.ipynb #0081
 def _log(folder, what, sentence=""): # the sentence may name films
     if folder is None or not (Path(folder)/"config.json").exists() or not os.access(folder, os.W_OK):
         return
@@ -388,7 +415,7 @@ def _log(folder, what, sentence=""): # the sentence may name films
     with suppress(ChexsegError): # of a version that this one cannot read
         Run(folder).log(what + (sentence and f": {without_films(sentence, folder)}"))
 
-# %% ../nbs/44_cli.ipynb #0077
+# %% ../nbs/44_cli.ipynb #0083
 def _do(command, given, quiet)->int: # exit status
     folder, screen = _logged_run(command, given), sys.stderr
     def note(text):
@@ -398,12 +425,12 @@ def _do(command, given, quiet)->int: # exit status
     with notes(note), hushed(quiet, screen), _on(given.pop("device", None)):
         return _command(command, **given)
 
-# %% ../nbs/44_cli.ipynb #0078
+# %% ../nbs/44_cli.ipynb #0084
 def _with_file(given)->dict: # options, completed by a file where one is named
     file = given.pop("config", None)
     return given | with_config(given, file) if file else given
 
-# %% ../nbs/44_cli.ipynb #0080
+# %% ../nbs/44_cli.ipynb #0086
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status, one of `EXIT_CODES`
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
@@ -424,6 +451,6 @@ def main(argv=None # arguments; those of the command line when None
     _log(_logged_run(command, given), f"chexseg {command}: exit status {status}", why)
     return status
 
-# %% ../nbs/44_cli.ipynb #0083
+# %% ../nbs/44_cli.ipynb #0089
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())
