@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Films', 'process_share', 'film_loaders', 'random_affine', 'augment', 'Augment', 'Epoch', 'unwrapped', 'KeepBest',
            'kept_epochs', 'TrainingBar', 'FiniteLoss', 'NoValidation', 'half_forward', 'FilmLearner', 'ScaledLoss',
-           'film_learner', 'best_models', 'save_checkpoint', 'Checkpoint', 'load_checkpoint', 'rebuilding',
-           'fingerprint', 'all_processes', 'share_epochs']
+           'with_callbacks', 'film_learner', 'best_models', 'save_checkpoint', 'Checkpoint', 'load_checkpoint',
+           'rebuilding', 'fingerprint', 'all_processes', 'share_epochs']
 
 # %% ../nbs/20_training.ipynb #0002
 import copy
@@ -15,6 +15,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -298,6 +299,25 @@ class ScaledLoss(MixedPrecision):
 _FUSED = partial(OptimWrapper, opt=torch.optim.AdamW, betas=(.9, .99), eps=1e-5, fused=True)
 
 # %% ../nbs/20_training.ipynb #0086
+_MORE = ContextVar("further callbacks", default=()) # or functions that make one
+
+# %% ../nbs/20_training.ipynb #0087
+@contextmanager
+def with_callbacks(
+    *cbs, # functions that make a callback, such as fastai's classes, or callbacks
+): # a context
+    "Every training that begins inside has these callbacks as well, each one its own where functions were given."
+    before = _MORE.set((*_MORE.get(), *cbs))
+    try:
+        yield
+    finally:
+        _MORE.reset(before)
+
+# %% ../nbs/20_training.ipynb #0088
+def _more_callbacks()->list:
+    return [cb if isinstance(cb, Callback) else cb() for cb in _MORE.get()]
+
+# %% ../nbs/20_training.ipynb #0091
 def film_learner(
     dls:DataLoaders, # training and validation batches
     model:nn.Module, # on any device; it is moved to that of `dls`
@@ -309,33 +329,33 @@ def film_learner(
     "A fastai `Learner` as all trainings of the book use it."
     on_gpu = dls.device.type == "cuda"
     scaled = on_gpu and os.environ.get("CHEXSEG_HALF") != "0"
-    cbs = [TrainingBar(desc), FiniteLoss(desc), *[ScaledLoss()]*scaled, *cbs]
+    cbs = [TrainingBar(desc), FiniteLoss(desc), *[ScaledLoss()]*scaled, *cbs, *_more_callbacks()]
     learn = FilmLearner(dls, model.to(dls.device), loss, opt_func=_FUSED if on_gpu else Adam, cbs=cbs, **kwargs)
     learn.work = desc
     learn.remove_cbs([cb for cb in learn.cbs if isinstance(cb, ProgressCallback)])
     learn.logger = lambda *_: None # no table
     return learn
 
-# %% ../nbs/20_training.ipynb #0090
+# %% ../nbs/20_training.ipynb #0095
 def _model_with(model, state)->nn.Module: # in evaluation mode; `model` is left as it is
     "A copy of a model with other weights."
     model = copy.deepcopy(model)
     model.load_state_dict(state)
     return model.eval()
 
-# %% ../nbs/20_training.ipynb #0091
+# %% ../nbs/20_training.ipynb #0096
 def best_models(learn:Learner # a trained learner with `KeepBest`
 )->list: # copies of the model, best first, in evaluation mode
     "The best epochs of one training, as an ensemble."
     return [_model_with(learn.model, kept.state) for kept in learn.keep_best.best]
 
-# %% ../nbs/20_training.ipynb #0094
+# %% ../nbs/20_training.ipynb #0099
 def _beside(path, suffix)->Path: # one of the two files of a checkpoint, which is named with or without suffix
     path = Path(path)
     stem = path.name.removesuffix(".json").removesuffix(".safetensors")
     return path.with_name(stem + suffix)
 
-# %% ../nbs/20_training.ipynb #0096
+# %% ../nbs/20_training.ipynb #0101
 def save_checkpoint(
     path, # where, without suffix: writes `path.safetensors` and `path.json`
     model:nn.Module, # whose weights to save
@@ -349,13 +369,13 @@ def save_checkpoint(
     write_json(_beside(path, ".json"), dict(model.config if config is None else config, sha256=made))
     return _beside(path, ".json")
 
-# %% ../nbs/20_training.ipynb #0098
+# %% ../nbs/20_training.ipynb #0103
 class Checkpoint(NamedTuple):
     "What a checkpoint holds."
     state: dict # weights by name
     config: dict # what rebuilds the network
 
-# %% ../nbs/20_training.ipynb #0099
+# %% ../nbs/20_training.ipynb #0104
 def load_checkpoint(path, # the path given to `save_checkpoint`, with or without suffix
 )->Checkpoint: # weights and config
     "Read weights and config back; refuse a file that changed since it was written."
@@ -372,7 +392,7 @@ def load_checkpoint(path, # the path given to `save_checkpoint`, with or without
         raise ChexsegError(f"{weights} is not the file that {about.name} was written for: copy both again, or train again.")
     return Checkpoint(state, config)
 
-# %% ../nbs/20_training.ipynb #0106
+# %% ../nbs/20_training.ipynb #0111
 @contextmanager
 def rebuilding(path # of a checkpoint, for the message
 ): # a context
@@ -385,7 +405,7 @@ def rebuilding(path # of a checkpoint, for the message
         why = (str(e) or type(e).__name__).splitlines()[0]
         raise ChexsegError(f"{path}: config and weights do not belong together ({why}): copy both again.") from None
 
-# %% ../nbs/20_training.ipynb #0109
+# %% ../nbs/20_training.ipynb #0114
 def fingerprint(model:nn.Module, # any network
 )->str: # 16 hexadecimal digits
     "A digest of a model's weights."
@@ -395,7 +415,7 @@ def fingerprint(model:nn.Module, # any network
         total.update(value.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()[:16]
 
-# %% ../nbs/20_training.ipynb #0114
+# %% ../nbs/20_training.ipynb #0119
 def _distributed(): # fastai's module, which gives a learner its `distrib_ctx`
     "fastai's part for several processes, or say how to get what it needs."
     try:
@@ -404,7 +424,7 @@ def _distributed(): # fastai's module, which gives a learner its `distrib_ctx`
     except ImportError:
         raise ChexsegError("Several processes need accelerate: pip install 'chexseg[distributed]'.") from None
 
-# %% ../nbs/20_training.ipynb #0117
+# %% ../nbs/20_training.ipynb #0122
 def _shared_loader(loader, device): # fastai's loader, the same in every process; the device of this one
     "Share the batches of a loader among all processes."
     class SharedDL(_distributed().DistributedDL):
@@ -414,7 +434,7 @@ def _shared_loader(loader, device): # fastai's loader, the same in every process
             return box[0]
     return SharedDL(loader, device=device)
 
-# %% ../nbs/20_training.ipynb #0119
+# %% ../nbs/20_training.ipynb #0124
 @contextmanager
 def all_processes(learn:Learner # about to be trained
 ): # the same
@@ -432,7 +452,7 @@ def all_processes(learn:Learner # about to be trained
     finally:
         learn.dls.loaders = whole
 
-# %% ../nbs/20_training.ipynb #0123
+# %% ../nbs/20_training.ipynb #0128
 class _Shares(DataLoader):
     "Each pass takes the next `n` films of an order; a new order is drawn when fewer are left."
     left = ()
@@ -442,7 +462,7 @@ class _Shares(DataLoader):
         now, self.left = self.left[:self.n], self.left[self.n:]
         return now
 
-# %% ../nbs/20_training.ipynb #0125
+# %% ../nbs/20_training.ipynb #0130
 def share_epochs(
     dls:DataLoaders, # its training batches are changed in place
     checks:int, # how often to look at the validation films in an epoch
