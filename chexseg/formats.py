@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ENDINGS', 'CHESTX_DET', 'CHESTX_DET_JSON', 'film_id', 'Films', 'id_of', 'Annotations', 'dict_of', 'Look', 'Adapter',
            'check_frame', 'check_finding', 'check_outline', 'for_films', 'completed', 'check_box', 'fill_boxes',
-           'check_all_of_size', 'check_findings', 'new_folder', 'read_chestx_det', 'shown']
+           'check_all_of_size', 'check_findings', 'new_folder', 'read_chestx_det', 'shown', 'outlined']
 
 # %% ../nbs/16_formats.ipynb #0002
 import os
@@ -21,7 +21,7 @@ import numpy as np
 
 from .core import ChexsegError, check_name, check_tasks, image_id, progress, read_json, write_json
 from .films import film_size
-from .masks import MaskSet, encode, encode_empty, is_size
+from .masks import MaskSet, decode, encode, encode_empty, is_size
 from .outlines import contours, rasterize
 
 # %% ../nbs/16_formats.ipynb #0007
@@ -340,6 +340,14 @@ def _read_det(
     return Annotations(shown(MaskSet(masks, CHESTX_DET)), strangers)
 
 # %% ../nbs/16_formats.ipynb #0089
+def outlined(
+    masks:MaskSet, # holds the film
+    id:str, # a film
+)->dict: # finding -> its outlines, of findings that are there
+    "The outlines of one film."
+    return {t: contours(decode(masks.rle(id, t))) for t, n in zip(masks.tasks, masks.area(id)) if n}
+
+# %% ../nbs/16_formats.ipynb #0091
 def _det_entry(
     id:str, # a film
     name:str, # its file
@@ -347,15 +355,14 @@ def _det_entry(
 )->dict: # file_name, syms, boxes, polygons
     "One film as ChestX-Det describes it."
     entry = dict(file_name=name, syms=[], boxes=[], polygons=[])
-    for task, mask in zip(masks.tasks, masks[id]):
-        for outline in contours(mask):
-            x, y = zip(*outline)
-            entry["syms"].append(task)
-            entry["boxes"].append([min(x), min(y), max(x), max(y)])
-            entry["polygons"].append(outline)
+    for task, outline in [(t, o) for t, some in outlined(masks, id).items() for o in some]:
+        x, y = zip(*outline)
+        entry["syms"].append(task)
+        entry["boxes"].append([min(x), min(y), max(x), max(y)])
+        entry["polygons"].append(outline)
     return entry
 
-# %% ../nbs/16_formats.ipynb #0091
+# %% ../nbs/16_formats.ipynb #0093
 def _write_det(
     masks:MaskSet, # masks of films of 1024 x 1024 pixels
     path, # file to write
@@ -366,7 +373,7 @@ def _write_det(
     check_findings(masks, CHESTX_DET, "ChestX-Det")
     write_json(path, [_det_entry(i, (names or {}).get(i, f"{i}.png"), masks) for i in masks.ids])
 
-# %% ../nbs/16_formats.ipynb #0094
+# %% ../nbs/16_formats.ipynb #0096
 CHESTX_DET_JSON = Adapter(
     "chestx-det", "ChestX-Det's JSON, 13 findings outlined on films of 1024 x 1024 (Lian et al. 2021)", _read_det,
     _write_det, lambda look: isinstance(look.json, list) and look.json[:1] != [] and "syms" in dict_of(look.json[0]),

@@ -14,10 +14,9 @@ from pycocotools import mask as coco
 
 from .core import ChexsegError, progress, read_json, write_json
 from .formats import (Adapter, Annotations, Films, check_box, check_finding, check_frame, check_outline,
-                             completed, dict_of, fill_boxes, for_films, id_of, new_folder)
+                             completed, dict_of, fill_boxes, for_films, id_of, new_folder, outlined)
 from .masks import MaskSet, encode, encode_empty, pixel_counts, run_lengths
-from .outlines import (annotations_to_masks, contours, masks_to_annotations, rasterize, read_annotations,
-                              write_annotations)
+from .outlines import rasterize, read_annotations, write_annotations
 from .own import in_order
 
 # %% ../nbs/16a_json_formats.ipynb #0007
@@ -29,6 +28,11 @@ def _has_runs(content)->bool: # of a JSON file
     return any({"size", "counts"} <= set(dict_of(rle)) for rle in found)
 
 # %% ../nbs/16a_json_formats.ipynb #0009
+def _filled(outlines, size, tasks)->dict: # {finding: RLE} of one film; empty masks need not be drawn
+    empty = encode_empty(*size)
+    return {t: encode(rasterize(outlines[t], size)) if outlines.get(t) else empty for t in tasks}
+
+# %% ../nbs/16a_json_formats.ipynb #0011
 def _read_drawn(path)->MaskSet: # of a file with outlines
     "Fill the outlines of a file; a finding that it names is looked for on every film."
     drawn = read_annotations(path)
@@ -37,9 +41,10 @@ def _read_drawn(path)->MaskSet: # of a file with outlines
         for task in found & set(entry):
             for outline in entry[task]:
                 check_outline(outline, entry["img_size"], f"{path}: {task} of {id}")
-    return annotations_to_masks(drawn, in_order(found))
+    filled = {i: _filled(entry, entry["img_size"], in_order(found)) for i, entry in progress(drawn.items(), "outlines")}
+    return MaskSet(filled, in_order(found))
 
-# %% ../nbs/16a_json_formats.ipynb #0011
+# %% ../nbs/16a_json_formats.ipynb #0013
 def _read_chexlocalize(
     path, # a file of run lengths or outlines
     films:Films=None, # those at hand
@@ -54,14 +59,14 @@ def _read_chexlocalize(
         told.notes.append(f"{lost} of {len(masks)} entries hold neither a mask nor a size, and are left out")
     return told
 
-# %% ../nbs/16a_json_formats.ipynb #0014
+# %% ../nbs/16a_json_formats.ipynb #0016
 def _write_runs(masks, path, names=None): # as `Adapter.write`; ids stand in the file, not names
     masks.save(path)
 
 def _write_outlines(masks, path, names=None): # as `Adapter.write`
-    write_annotations(path, masks_to_annotations(masks))
+    write_annotations(path, {i: {"img_size": list(masks.size(i)), **outlined(masks, i)} for i in masks.ids})
 
-# %% ../nbs/16a_json_formats.ipynb #0018
+# %% ../nbs/16a_json_formats.ipynb #0020
 def _by_number(
     content:dict, # of a COCO file
     key:str, # "images" or "categories"
@@ -80,7 +85,7 @@ def _by_number(
         found[one["id"]] = one
     return found
 
-# %% ../nbs/16a_json_formats.ipynb #0021
+# %% ../nbs/16a_json_formats.ipynb #0023
 def _check_polygon(flat, size, what): # what a file says, (h, w), and what to call it
     "Complain about what is not x, y, x, y, ... of three points or more."
     if not isinstance(flat, list) or len(flat) < 6 or len(flat) % 2:
@@ -89,7 +94,7 @@ def _check_polygon(flat, size, what): # what a file says, (h, w), and what to ca
                            "number from 6 on: mend it, or leave it out.")
     check_outline([list(p) for p in zip(flat[::2], flat[1::2])], size, what)
 
-# %% ../nbs/16a_json_formats.ipynb #0024
+# %% ../nbs/16a_json_formats.ipynb #0026
 def _check_counts(rle, size, what): # what a file says, (h, w), and what to call it
     "Complain about run lengths that do not fill the film."
     counts = rle.get("counts")
@@ -102,7 +107,7 @@ def _check_counts(rle, size, what): # what a file says, (h, w), and what to call
         raise ChexsegError(f"{what}: the run lengths do not add up to {size[0]}x{size[1]} pixels, or are no whole "
                            "numbers from 0 on: save the file again.")
 
-# %% ../nbs/16a_json_formats.ipynb #0026
+# %% ../nbs/16a_json_formats.ipynb #0028
 def _coco_runs(
     segmentation, # outlines or run lengths, as a file says
     size:tuple, # (h, w) of the image
@@ -119,7 +124,7 @@ def _coco_runs(
         _check_polygon(flat, size, what)
     return coco.frPyObjects([[float(v) for v in flat] for flat in segmentation], *size)
 
-# %% ../nbs/16a_json_formats.ipynb #0029
+# %% ../nbs/16a_json_formats.ipynb #0031
 def _coco_groups(content, images, names, path)->dict: # image number -> {finding: its annotations}
     found = {i: {} for i in images}
     if not isinstance(content.get("annotations"), list):
@@ -132,7 +137,7 @@ def _coco_groups(content, images, names, path)->dict: # image number -> {finding
         found[a["image_id"]].setdefault(names[a["category_id"]], []).append(a)
     return found
 
-# %% ../nbs/16a_json_formats.ipynb #0031
+# %% ../nbs/16a_json_formats.ipynb #0033
 def _only_boxes(groups, path)->bool: # from `_coco_groups`; refuse a file that has both
     bare = [not a.get("segmentation") for of in groups.values() for some in of.values() for a in some]
     if any(bare) and not all(bare):
@@ -140,7 +145,7 @@ def _only_boxes(groups, path)->bool: # from `_coco_groups`; refuse a file that h
                            "out, or outline them.")
     return any(bare)
 
-# %% ../nbs/16a_json_formats.ipynb #0033
+# %% ../nbs/16a_json_formats.ipynb #0035
 def _coco_mask(some, size, what)->dict: # RLE; some: the annotations of one finding on one film
     runs = [r for a in some for r in _coco_runs(a["segmentation"], size, what)]
     whole = coco.merge(runs)
@@ -156,7 +161,7 @@ def _coco_boxes(some, size, what)->list: # the boxes of the annotations of one f
         found.append(check_box([x, y, x + w, y + h], size, what))
     return found
 
-# %% ../nbs/16a_json_formats.ipynb #0035
+# %% ../nbs/16a_json_formats.ipynb #0037
 def _coco_films(images, films, path)->tuple: # {image number: (id, its file, size)}; names without a film
     found, ids, strangers = {}, set(), []
     for number, image in images.items():
@@ -172,7 +177,7 @@ def _coco_films(images, films, path)->tuple: # {image number: (id, its file, siz
             found[number] = (id, name, size)
     return found, strangers
 
-# %% ../nbs/16a_json_formats.ipynb #0037
+# %% ../nbs/16a_json_formats.ipynb #0039
 def _read_coco(
     path, # a file of COCO
     films:Films=None, # those at hand
@@ -195,7 +200,7 @@ def _read_coco(
     full = {id: {t: of.get(t) or encode_empty(*sizes[id]) for t in tasks} for id, of in found.items()}
     return Annotations(MaskSet(full, tasks), strangers)
 
-# %% ../nbs/16a_json_formats.ipynb #0040
+# %% ../nbs/16a_json_formats.ipynb #0042
 def _coco_annotation(rle, number, image, category)->dict: # of one mask that has a pixel
     box = coco.toBbox(rle).tolist()
     counts = run_lengths(rle["counts"]).tolist()
@@ -213,7 +218,7 @@ def _write_coco(masks, path, names=None): # as `Adapter.write`
     write_json(path, dict(info=dict(description="chexseg"), images=images, annotations=annotations,
                           categories=categories))
 
-# %% ../nbs/16a_json_formats.ipynb #0045
+# %% ../nbs/16a_json_formats.ipynb #0047
 def _circle(centre, edge)->list: # points [x, y] around a circle
     r = math.dist(centre, edge)
     angles = 2*np.pi*np.arange(64)/64
@@ -222,7 +227,7 @@ def _circle(centre, edge)->list: # points [x, y] around a circle
 def _box(a, b)->list: # the corners of a rectangle, from two of them
     return [a, [b[0], a[1]], b, [a[0], b[1]]]
 
-# %% ../nbs/16a_json_formats.ipynb #0047
+# %% ../nbs/16a_json_formats.ipynb #0049
 _NEEDS = dict(polygon=3, rectangle=2, circle=2) # shapes with an area -> points that they need
 _FLAT = ("point", "points", "line", "linestrip") # shapes without one
 
@@ -235,7 +240,7 @@ def _shape_outline(shape, size, what)->list: # points of a shape that has an are
         raise ChexsegError(f"{what}: a {kind} of {len(points)} points: draw it again.")
     return points if kind == "polygon" else _circle(*points) if kind == "circle" else _box(*points)
 
-# %% ../nbs/16a_json_formats.ipynb #0049
+# %% ../nbs/16a_json_formats.ipynb #0051
 def _shapes_of(
     content, # of a file of LabelMe
     size:tuple, # (h, w) of the film
@@ -251,7 +256,7 @@ def _shapes_of(
         found.setdefault(name, []).append(_shape_outline(shape, size, f"{path}: {name}"))
     return found, flat
 
-# %% ../nbs/16a_json_formats.ipynb #0051
+# %% ../nbs/16a_json_formats.ipynb #0053
 def _labelme_film(path)->tuple: # the film's name, its size, finding -> outlines, shapes passed over
     "Read one file of LabelMe."
     content = dict_of(read_json(path))
@@ -267,7 +272,7 @@ def _labelme_files(path)->list: # JSON files of a folder, or the one that was na
         raise ChexsegError(f"{path} holds no JSON file: name the folder where LabelMe saves.")
     return files
 
-# %% ../nbs/16a_json_formats.ipynb #0053
+# %% ../nbs/16a_json_formats.ipynb #0055
 def _read_labelme(
     path, # a folder of LabelMe's files, or one of them
     films:Films=None, # those at hand
@@ -283,11 +288,11 @@ def _read_labelme(
             read[id] = (size, outlines)
             passed += flat
     tasks = list(dict.fromkeys(t for _, outlines in read.values() for t in outlines))
-    masks = {i: {t: encode(rasterize(of.get(t, []), size)) for t in tasks} for i, (size, of) in read.items()}
+    masks = {i: _filled(of, size, tasks) for i, (size, of) in read.items()}
     notes = [f"points and lines have no area, and are left out: {passed}"] if passed else []
     return Annotations(MaskSet(masks, tasks), strangers, notes)
 
-# %% ../nbs/16a_json_formats.ipynb #0056
+# %% ../nbs/16a_json_formats.ipynb #0058
 def _labelme_shape(task, outline)->dict:
     points = (outline*3)[:max(3, len(outline))]
     return dict(label=task, points=points, group_id=None, description="", shape_type="polygon", flags={}, mask=None)
@@ -296,11 +301,11 @@ def _write_labelme(masks, path, names=None): # as `Adapter.write`
     with new_folder(path) as folder:
         for i in masks.ids:
             h, w = masks.size(i)
-            found = [_labelme_shape(t, o) for t, mask in zip(masks.tasks, masks[i]) for o in contours(mask)]
+            found = [_labelme_shape(t, o) for t, some in outlined(masks, i).items() for o in some]
             write_json(folder/f"{i}.json", dict(version="5.4.1", flags={}, shapes=found, imageData=None, imageHeight=h,
                                                 imagePath=(names or {}).get(i, f"{i}.png"), imageWidth=w))
 
-# %% ../nbs/16a_json_formats.ipynb #0059
+# %% ../nbs/16a_json_formats.ipynb #0061
 JSON_FORMATS = [
     Adapter("chexlocalize", "CheXlocalize's JSON (Saporta et al. 2022); run lengths are written, outlines read too",
             _read_chexlocalize, _write_runs, lambda look: _has_runs(look.json)),

@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +157,25 @@ def test_a_format_is_told_by_its_file(name, tmp_path):
     assert plan_import("auto", file, tmp_path/"mine", tmp_path/"films").adapter.name == name
 
 
+def test_formats_need_no_torch_and_help_is_instant():
+    code = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "fastai", *sys.argv[2:]):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+if sys.argv[1] == "formats":
+    import chexseg.importing
+else:
+    from chexseg.__main__ import parser
+    parser().parse_args([sys.argv[1], "--help"])
+"""
+    for argv in (["formats"], ["import", "pandas", "cv2"], ["export", "pandas", "PIL"]):
+        done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
 def test_a_compressed_table_is_read(tmp_path):
     films, masks = films_and_masks(tmp_path/"films", "chexmask", 3)
     file = write(masks, "chexmask", tmp_path)
@@ -247,6 +268,19 @@ def test_boxes_are_no_experts_masks_unless_asked_for(tmp_path, capsys):
     assert len(study.experts) == 8 and without_names(study.experts) == without_names(masks.subset(masks.ids[:8]))
     weak = study.part("weak").with_masks(MaskSet.read(tmp_path/"mine/boxes.json").select(study.tasks))
     assert (weak.labels == [weak.masks.positive(i) for i in weak.ids]).all() and len(weak) == 8
+
+
+def test_filled_boxes_teach_a_weak_segmenter(tmp_path):
+    from chexseg.data import assign_roles
+    from chexseg.supervision import fit_segmenter
+    _, masks = films_and_masks(tmp_path/"films", "csv")
+    for format, some in (("csv", masks), ("coco", masks.subset(masks.ids[:8]))):
+        file = write(some, format, tmp_path)
+        write_import(plan_import(format, file, tmp_path/"mine", None if format == "coco" else tmp_path/"films"))
+    study = assign_roles(open_study(tmp_path/"mine"), experts=2)
+    weak = study.part("weak", masks=MaskSet.read(tmp_path/"mine/boxes.json").select(study.tasks))
+    model = fit_segmenter("weak", study.part("expert"), weak, side=32, steps=2, bs=4).model
+    assert model.config["tasks"] == study.tasks
 
 
 def test_where_all_films_have_masks_some_are_for_training(coco, tmp_path, capsys):
