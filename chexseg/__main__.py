@@ -36,8 +36,9 @@ def _add_device(p):
 # %% ../nbs/44_cli.ipynb #0010
 def _add_choices(p):
     for option in options().values():
+        names = ["--" + option.name.replace("_", "-"), *["--from"]*(option.name == "begin")]
         if option.name != "data":
-            p.add_argument("--" + option.name.replace("_", "-"), **_option(option.default, option.help))
+            p.add_argument(*reversed(names), dest=option.name, **_option(option.default, option.help))
 
 # %% ../nbs/44_cli.ipynb #0011
 def _add_run(commands):
@@ -293,10 +294,12 @@ def _segmenter(model, method)->Path: # of a run, or one by itself
 
 # %% ../nbs/44_cli.ipynb #0057
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
-    from chexseg.predict import OUTPUTS, predict_files
+    from chexseg.predict import OUTPUTS, predict_files, unlike_text
     done = predict_files(_segmenter(model, method), films, out, overwrite, write or OUTPUTS)
     n, lost = len(done.masks), done.wrong
     print(f"{n:,} film{'s' * (n != 1)} outlined: {out}")
+    if said := unlike_text(done.table):
+        print(f"chexseg: note: {said}", file=sys.stderr)
     for name, why in lost.items():
         print(f"chexseg: {name}: {why}", file=sys.stderr)
     if lost:

@@ -179,6 +179,9 @@ class RunChoices:
     cache: str = _choice("", "folder that keeps films as squares, for sets larger than memory; empty: none")
     bad_films: str = _choice("stop", "films that are missing, broken, blank or there twice: stop, or skip them",
                              ("stop", "skip"))
+    begin: str = _choice("", "run to go on from: its networks are trained further, and never tested on what they learnt")
+    watch: int = _choice(0, "looks at a few validation films in each training, for the training explorer; 0: none",
+                         least=0)
 
 # %% ../nbs/01_choices.ipynb #0036
 @dataclass(frozen=True)
@@ -331,7 +334,7 @@ STUDIES = {
 }
 
 # %% ../nbs/01_choices.ipynb #0070
-_LATER = {("run", "bad_films")} # choices that folders of format 3 may lack
+_LATER = {("run", name) for name in ("bad_films", "begin", "watch")} # choices that folders of format 3 may lack
 
 # %% ../nbs/01_choices.ipynb #0071
 def read_choices(

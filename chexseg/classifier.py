@@ -384,8 +384,7 @@ def _two_sided(y)->np.ndarray: # labels (n, tasks); a task that no film denies b
 
 # %% ../nbs/21_classifier.ipynb #0113
 SETTING_WORDS = {"schedule": ("one-cycle", "constant"), "monitor": ("all", "competition"),
-                 "observations": ("tasks", "all"),
-                 "checkpoint": ("auto", "best", "last")} # the words that some settings can take
+                 "observations": ("tasks", "all"), "checkpoint": ("auto", "best", "last")} # what settings can say
 
 # %% ../nbs/21_classifier.ipynb #0114
 def _settings(arch, chosen)->dict: # chosen: what the user wants otherwise
@@ -402,13 +401,15 @@ def _settings(arch, chosen)->dict: # chosen: what the user wants otherwise
     return c
 
 # %% ../nbs/21_classifier.ipynb #0117
-def _new_model(part, arch, settings, seed)->Classifier: # part: films to learn from
+def _new_model(part, arch, settings, seed, begin=None)->Classifier: # part: films to learn from
     "A classifier that is about to be trained."
     model = build_classifier(arch, len(part.tasks), settings["pretrained"], part.uncertain == "U-MultiClass")
     model.config |= dict(settings, tasks=list(part.tasks), uncertain=part.uncertain, blank=part.blank, seed=seed)
+    for name in ("trunk", "head")[:1 + (settings["observations"] == "tasks")] if begin else ():
+        getattr(model, name).load_state_dict(getattr(begin, name).state_dict())
     return model
 
-# %% ../nbs/21_classifier.ipynb #0120
+# %% ../nbs/21_classifier.ipynb #0121
 def _learnt(train, valid, observations)->list: # "tasks", or "all" that both tables have: names, the tasks first
     "What the network learns."
     if observations == "tasks":
@@ -416,7 +417,7 @@ def _learnt(train, valid, observations)->list: # "tasks", or "all" that both tab
     others = [o for o in train.table if o in valid.table and o not in (*KEYS, *train.tasks)]
     return [*train.tasks, *others]
 
-# %% ../nbs/21_classifier.ipynb #0123
+# %% ../nbs/21_classifier.ipynb #0124
 def _keep_tasks(learn, tasks): # those that the network shall answer, which it learnt first
     "Take what is not a task off the last layer, in the epochs that are remembered too."
     head, names = learn.model.head, learn.model.config["tasks"]
@@ -429,10 +430,10 @@ def _keep_tasks(learn, tasks): # those that the network shall answer, which it l
             kept.state[f"head.{kind}"] = kept.state[f"head.{kind}"][:head.out_features].clone()
     learn.model.config |= dict(tasks=list(tasks), n_out=len(tasks), learnt=names)
 
-# %% ../nbs/21_classifier.ipynb #0126
+# %% ../nbs/21_classifier.ipynb #0127
 COMPETITION = ["Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion"] # of Irvin et al. 2019
 
-# %% ../nbs/21_classifier.ipynb #0127
+# %% ../nbs/21_classifier.ipynb #0128
 def _monitored(names, tasks, monitor, always=())->list: # numbers of those among the names that are learnt
     "Which columns pick the epoch."
     chosen = tasks if monitor == "all" else COMPETITION
@@ -441,7 +442,7 @@ def _monitored(names, tasks, monitor, always=())->list: # numbers of those among
         raise ChexsegError(f"None of {', '.join(COMPETITION)} is learnt here: pass monitor='all'.")
     return [k for k in columns if names[k] not in always] or columns
 
-# %% ../nbs/21_classifier.ipynb #0128
+# %% ../nbs/21_classifier.ipynb #0129
 def _say_always(learn, tasks): # the answer to these is a probability of .98, and no place in the film counts for it
     head, names = learn.model.head, learn.model.config["tasks"]
     states = [k.state for k in learn.keep_best.best] + [{"head.weight": head.weight.data, "head.bias": head.bias.data}]
@@ -452,7 +453,7 @@ def _say_always(learn, tasks): # the answer to these is a probability of .98, an
             state["head.bias"][k*j:k*j + k] = torch.tensor([0., 4., 0.] if k == 3 else [4.])
     learn.model.eval().config |= dict(one_sided=list(tasks))
 
-# %% ../nbs/21_classifier.ipynb #0131
+# %% ../nbs/21_classifier.ipynb #0132
 def _learner(parts, model, columns, workers, keep)->Learner: # parts: films to learn from, and those that pick the epoch
     "A learner that has not learnt yet."
     c = model.config
@@ -462,7 +463,7 @@ def _learner(parts, model, columns, workers, keep)->Learner: # parts: films to l
     cbs = [kept_epochs(c["checkpoint"], "auroc", keep), *[Augment()]*c["moved"]]
     return film_learner(dls, model, loss, cbs, "training the classifier", metrics=MeanAUROC(columns))
 
-# %% ../nbs/21_classifier.ipynb #0133
+# %% ../nbs/21_classifier.ipynb #0134
 def fit_classifier(
     train:Part, # films to learn from; its tasks are learnt, by its policies for uncertain and blank labels
     valid:Part, # films that pick the epoch
@@ -470,6 +471,7 @@ def fit_classifier(
     seed:int=0, # of weights, order and augmentation
     workers:int=0, # reading processes, for sets too large for memory
     keep:int=1, # how many epochs (or checks) `best_models` can give back
+    begin:Classifier=None, # a trained classifier to go on from
     **settings, # any of `classifier_settings`: side, epochs, bs, lr, wd, pretrained, moved, checkpoint, ...
 )->Learner: # `learn.model` holds the epoch that was kept, in evaluation mode
     "Train a multi-label classifier; the epoch with the best mean AUROC on `valid` is kept, or the last."
@@ -479,7 +481,7 @@ def fit_classifier(
     check_trainable(valid.labels[:, :0], [], "validation") # a task may be missing there, but not every film
     names = _learnt(train, valid, c["observations"])
     parts = [replace(p, tasks=names) for p in (train, valid)]
-    model = _new_model(parts[0], arch, c, seed)
+    model = _new_model(parts[0], arch, c, seed, begin)
     always = one_sided(train.labels, train.tasks)
     learn = _learner(parts, model, _monitored(names, train.tasks, c["monitor"], always), workers, keep)
     epochs = c["epochs"]*share_epochs(learn.dls, c["checks"]) if len(always) < len(names) else 1
@@ -488,20 +490,20 @@ def fit_classifier(
     _say_always(learn, always)
     return learn
 
-# %% ../nbs/21_classifier.ipynb #0145
+# %% ../nbs/21_classifier.ipynb #0146
 def _mean_probs(models, x)->np.ndarray: # x: films (B, 1, side, side) on their device; float32 (B, tasks)
     "Probabilities of one batch, averaged over the models."
     with torch.no_grad(), autocast(x.device):
         return torch.stack([m(x).float().sigmoid() for m in models]).mean(0).cpu().numpy()
 
-# %% ../nbs/21_classifier.ipynb #0147
+# %% ../nbs/21_classifier.ipynb #0148
 def _ensemble(model # a classifier, or a list of them
 )->list: # in evaluation mode, on the device in use
     "One model or several, ready to predict."
     models = model if isinstance(model, (list, tuple)) else [model]
     return [m.eval().to(best_device()) for m in models]
 
-# %% ../nbs/21_classifier.ipynb #0149
+# %% ../nbs/21_classifier.ipynb #0150
 def predict_probs(
     model, # a classifier, or a list of them: an ensemble
     part:Part, # films

@@ -29,6 +29,7 @@ from .cost import checked_study
 from .data import assign_roles, understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
                                 iou_from_areas, save_areas)
+from .go_on import begin_roles, begin_study, begun_from, taken_over
 from .inference import load_segmenter, save_segmenter, write_masks
 from .irnet import film_edges, fit_irnet, save_irnet, walk_maps
 from .maps import peaks
@@ -39,6 +40,7 @@ from .ours import fit_ours
 from .own import check_shown
 from .owners import first_is_there, owned
 from .resume import resumable
+from .recorder import recorded
 from .report import draw_figures, example_ids, report_html
 from .runs import Run, as_run, kept_tasks
 from .saliency import check_saliency, saliency_shards
@@ -47,6 +49,7 @@ from .recipes import Recipe, get_recipe
 from .supervision import add_vote, fit_segmenter, fit_student
 from .hardware import best_device, device_text
 from .training import save_checkpoint
+from .unlike import typical_films
 
 # %% ../nbs/42_pipeline.ipynb #0007
 RUN_STAGE = {} # name of a stage -> the function that does it
@@ -133,10 +136,11 @@ def run_prepare(run):
     c = run.choices
     _check_cache(c.run.cache)
     data = _data_folder(run)
-    opened = checked_study(run, data)
+    opened = begin_study(checked_study(run, data), run)
     said = f"{opened}\n{understood(opened)}"
     print(said, flush=True)
-    study = assign_roles(opened, c.study.experts, c.run.seed, .1 if c.study.tune_on == "experts" else 0.)
+    held = .1 if c.study.tune_on == "experts" else 0.
+    study = begin_roles(assign_roles(opened, c.study.experts, c.run.seed, held), run)
     if any(METHODS[m].recipe != "weak" for m in c.run.methods):
         check_shown(study.experts, study.part("expert").ids, opened.part("valid").ids)
     _write_manifest(run, data, study)
@@ -161,7 +165,7 @@ def train_classifier(
         weak, valid = (replace(p, uncertain=uncertain) for p in (weak, valid))
     seed = c.run.seed if seed is None else seed
     given = asdict(c.classifier) | dict(side=c.study.side, seed=seed, workers=reading_workers(run))
-    return fit_classifier(weak, valid, **(given | changes))
+    return fit_classifier(weak, valid, begin=begun_from(run, "classifier"), **(given | changes))
 
 # %% ../nbs/42_pipeline.ipynb #0025
 def auroc_on_test(
@@ -345,25 +349,40 @@ def _distil(run): # a student of the fully supervised segmenter
     return fit_student(teacher, run.part("weak"), temperature=run.choices.run.temperature, **judges(run), **given).model
 
 # %% ../nbs/42_pipeline.ipynb #0062
-def _learn(run, method): # a segmenter of its own
+def _learn(run, name): # a segmenter of its own
+    method = METHODS[name]
     recipe, chosen = run_recipe(run, method.recipe), segmenter_choices(run, method.recipe)
-    return fit_segmenter(recipe, weak=_weak_part(run, method.masks), **judges(run), **chosen).model
+    weak, before = _weak_part(run, method.masks), begun_from(run, name)
+    return fit_segmenter(recipe, weak=weak, begin=before, **judges(run), **chosen).model
 
 # %% ../nbs/42_pipeline.ipynb #0063
 def _ours(run): # a student of outlines, saliency and image labels
     full = [load_segmenter(run/"segmenters"/"full")] if "full" in run.choices.run.methods else []
+    first = [before] if (before := begun_from(run, "ours")) else []
     chosen, always = segmenter_choices(run, "semi"), read_json(run/"classifier.json").get("one_sided", [])
     maps = even_maps(run.maps("weak"), always)
-    return fit_ours(weak=_weak_part(run), maps=maps, trained=full, **judges(run), **chosen).model
+    return fit_ours(weak=_weak_part(run), maps=maps, trained=first + full, **judges(run), **chosen).model
 
 # %% ../nbs/42_pipeline.ipynb #0064
-def _trained(run, method): # the segmenter of a method
+def _trained(run, name): # the segmenter of a method
+    method = METHODS[name]
     if method.vote_on:
         return add_vote(load_segmenter(run/"segmenters"/method.vote_on), run/"classifier", **judges(run))
     own = dict(distil=_distil, ours=_ours)
-    return own[method.recipe](run) if method.recipe in own else _learn(run, method)
+    return own[method.recipe](run) if method.recipe in own else _learn(run, name)
 
-# %% ../nbs/42_pipeline.ipynb #0065
+# %% ../nbs/42_pipeline.ipynb #0066
+def _watched(run, name): # the segmenter of a method; its training is recorded where that was asked for
+    looks, valid = run.choices.run.watch, run.part("valid")
+    if not looks or METHODS[name].vote_on:
+        return _trained(run, name)
+    with recorded(valid.subset(example_ids(valid.masks, valid.ids, 6)), looks=looks) as record:
+        model = _trained(run, name)
+    if not world()[0]:
+        record.save(run/"trainings"/f"{name}.json")
+    return model
+
+# %% ../nbs/42_pipeline.ipynb #0068
 @stage("segmenters", shared=True)
 def run_segmenters(run):
     "Train one segmenter for each method; those that are there already are left alone."
@@ -374,13 +393,14 @@ def run_segmenters(run):
             continue
         nothing_to_share = method.vote_on and world()[0]
         with resumable(run/f".resume-{name}"):
-            model = None if nothing_to_share else _trained(run, method)
+            model = None if nothing_to_share else _watched(run, name)
         if world()[0]:
             wait_for(done)
         else:
+            model.config["typical"] = typical_films(model, run.part("weak", "expert"))
             save_segmenter(path, model)
 
-# %% ../nbs/42_pipeline.ipynb #0068
+# %% ../nbs/42_pipeline.ipynb #0071
 @stage("predictions", shared=True)
 def run_predictions(run):
     "Outline the test films with every segmenter."
@@ -389,7 +409,7 @@ def run_predictions(run):
         model = load_segmenter(run/"segmenters"/method)
         write_masks(run/"predictions"/f"{method}.json", model, test, workers=_few_workers(run, test))
 
-# %% ../nbs/42_pipeline.ipynb #0071
+# %% ../nbs/42_pipeline.ipynb #0074
 PAIRS = [
     ("full", "weak"), ("semi+vote", "full"), ("semi", "full"), ("semi+vote", "semi"), ("semi+vote", "full+vote"),
     ("distilled", "full"), ("weak+irnet", "weak"), ("chexseg", "semi"), ("chexseg", "full"), ("semi+vote", "chexseg"),
@@ -399,7 +419,7 @@ PAIRS = [
     ("ours+vote", "readers"),
 ]
 
-# %% ../nbs/42_pipeline.ipynb #0073
+# %% ../nbs/42_pipeline.ipynb #0076
 def hit_rates(run:Run # a run with saliency maps
 )->pd.DataFrame: # tidy, as from `bootstrap`
     "The pointing game on the test films: hottest pixels of the maps, and the points that the second readers named."
@@ -410,25 +430,25 @@ def hit_rates(run:Run # a run with saliency maps
     tables = {m: hit_rate(p, test.masks, test.ids, test.tasks) for m, p in points.items()}
     return bootstrap(tables, test.patients, c.bootstraps, c.seed, mean="hit rate")
 
-# %% ../nbs/42_pipeline.ipynb #0075
+# %% ../nbs/42_pipeline.ipynb #0078
 def _compared(scores, patients, c): # paired differences, {"a - b": table}
     def one(a, b):
         return compare(scores[a], scores[b], patients, n=c.bootstraps, seed=c.seed).rename_axis("task")
     return {f"{a} - {b}": one(a, b) for a, b in PAIRS if a in scores and b in scores}
 
-# %% ../nbs/42_pipeline.ipynb #0076
+# %% ../nbs/42_pipeline.ipynb #0079
 def _scored(areas, patients, c, convention): # results and pairs of {method: `Areas`} by one convention
     scores = {m: fractions(a, convention) for m, a in areas.items()}
     results = bootstrap(scores, patients, c.bootstraps, c.seed)
     return dict(results=results, comparisons=_compared(scores, patients, c))
 
-# %% ../nbs/42_pipeline.ipynb #0078
+# %% ../nbs/42_pipeline.ipynb #0081
 def _write_parts(path, parts, keys): # tables one below the other, with what tells them apart in front
     table = pd.concat(parts, names=keys).reset_index().drop(columns="level_1", errors="ignore")
     with atomic_path(path) as p:
         table.to_csv(p, index=False)
 
-# %% ../nbs/42_pipeline.ipynb #0079
+# %% ../nbs/42_pipeline.ipynb #0082
 @stage("scores")
 def run_scores(run):
     "Score every method by every convention."
@@ -449,7 +469,7 @@ def run_scores(run):
     if pairs:
         _write_parts(run/"comparisons.csv", pairs, ["convention", "pair"])
 
-# %% ../nbs/42_pipeline.ipynb #0081
+# %% ../nbs/42_pipeline.ipynb #0084
 @stage("report")
 def run_report(run):
     "Draw the figures and write report.html."
@@ -457,14 +477,14 @@ def run_report(run):
     with atomic_path(run/"report.html") as p:
         p.write_text(page, encoding="utf-8")
 
-# %% ../nbs/42_pipeline.ipynb #0084
+# %% ../nbs/42_pipeline.ipynb #0087
 def _check_run(data, choices): # what would fail only hours later
     if data and not Path(data).is_dir():
         raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
     check_saliency(choices.masks.saliency)
     check_decoder(choices.segmenter.decoder, choices.study.side)
 
-# %% ../nbs/42_pipeline.ipynb #0086
+# %% ../nbs/42_pipeline.ipynb #0089
 def run_pipeline(
     data="", # data folder in CheXpert layout; empty: a phantom is made
     out="runs/demo", # run folder; an unfinished run in it goes on
@@ -474,7 +494,7 @@ def run_pipeline(
 )->Run: # the run
     "Take a data folder to scored masks and a report; continue where an earlier call stopped."
     last = check_name(until or "report", STAGES, "stage")
-    chosen = kept_tasks(out) | chosen
+    chosen = taken_over(chosen.get("begin"), kept_tasks(out) | chosen)
     choices = make_choices(preset, data=str(data), **chosen)
     _check_run(data, choices)
     if not world()[0]:
