@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
-           'check_name', 'check_tasks', 'image_id', 'rng', 'set_seed', 'atomic_path', 'write_json', 'read_json', 'once',
-           'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'progress']
+           'check_name', 'check_tasks', 'image_id', 'rng', 'set_seed', 'may_write', 'atomic_path', 'write_json',
+           'read_json', 'once', 'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -124,25 +125,56 @@ def _permissions(): # those that the user's umask gives to a new file
 
 # %% ../nbs/00_core.ipynb #0032
 @contextmanager
+def may_write(path # a file or a folder that is about to be made
+): # a context
+    "Say in one sentence that something cannot be written there."
+    try:
+        yield
+    except OSError as e:
+        file = next((p for p in Path(path).parents if p.is_file()), None)
+        why = f"{file} is a file" if file else e.strerror
+        raise ChexsegError(f"{path} cannot be written ({why}): name a place where you may write and where there is "
+                           "room.") from None
+
+# %% ../nbs/00_core.ipynb #0034
+def _beside(path)->Path: # an empty file in the same folder, which is made when it is not there
+    with may_write(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    os.chmod(temporary, _permissions())
+    return Path(temporary)
+
+# %% ../nbs/00_core.ipynb #0035
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+# %% ../nbs/00_core.ipynb #0036
+def _is_full(e)->bool: # an error: is there no room on the disk? Some libraries say so in words only
+    return getattr(e, "errno", None) in _FULL or any(f"(os error {n})" in str(e) for n in _FULL)
+
+# %% ../nbs/00_core.ipynb #0038
+@contextmanager
 def atomic_path(path # where the file shall stand
 ):
     "Yield a temporary path beside `path`; move it there on success, remove it on error."
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    os.chmod(temporary, _permissions())
+    temporary = _beside(path)
     try:
-        yield Path(temporary)
+        yield temporary
         os.replace(temporary, path)
+    except Exception as e:
+        if _is_full(e):
+            raise ChexsegError(f"{path} cannot be written, the disk is full: make room, then call it again; nothing of "
+                               "the file was left behind.") from None
+        raise
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #0034
+# %% ../nbs/00_core.ipynb #0042
 def _plain(o): # what JSON does not know, as something that it knows
     return o.tolist() if isinstance(o, (np.generic, np.ndarray)) else str(o)
 
-# %% ../nbs/00_core.ipynb #0035
+# %% ../nbs/00_core.ipynb #0043
 def write_json(
     path, # file to write
     obj, # what to write; NumPy scalars and paths are understood
@@ -152,7 +184,7 @@ def write_json(
     with atomic_path(path) as p:
         p.write_text(text + "\n", encoding="utf-8")
 
-# %% ../nbs/00_core.ipynb #0036
+# %% ../nbs/00_core.ipynb #0044
 def read_json(path # file to read
 ): # what it holds
     "Read a JSON file, or say in one sentence why not."
@@ -166,10 +198,10 @@ def read_json(path # file to read
         why = f"{path} is not valid JSON ({e}): it may be a download that broke off; fetch it again."
         raise ChexsegError(why) from None
 
-# %% ../nbs/00_core.ipynb #0039
+# %% ../nbs/00_core.ipynb #0047
 MOST_PIXELS = 100_000_000 # of a film
 
-# %% ../nbs/00_core.ipynb #0041
+# %% ../nbs/00_core.ipynb #0049
 def once(
     path, # where the result is kept
     make, # function without arguments that makes it
@@ -184,7 +216,7 @@ def once(
             write(p, result)
     return read(path) if read else None
 
-# %% ../nbs/00_core.ipynb #0044
+# %% ../nbs/00_core.ipynb #0052
 def digest(path # a file
 )->str: # SHA-256, hexadecimal
     "The SHA-256 digest of a file."
@@ -194,14 +226,14 @@ def digest(path # a file
             total.update(block)
     return total.hexdigest()
 
-# %% ../nbs/00_core.ipynb #0046
+# %% ../nbs/00_core.ipynb #0054
 def _version(package):
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
-# %% ../nbs/00_core.ipynb #0047
+# %% ../nbs/00_core.ipynb #0055
 def versions(
     *packages:str, # distribution names
 )->dict: # name -> version, or None when it is not installed
@@ -209,15 +241,15 @@ def versions(
     found = {p: _version(p) for p in packages}
     return dict(python=platform.python_version(), platform=platform.platform(), **found)
 
-# %% ../nbs/00_core.ipynb #0050
+# %% ../nbs/00_core.ipynb #0058
 def world()->tuple: # this process's number, and how many there are
     "Which process this is, and of how many: (0, 1) when there is but one."
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
-# %% ../nbs/00_core.ipynb #0053
+# %% ../nbs/00_core.ipynb #0061
 _watch = ContextVar("watch", default=None) # what `watching` was given
 
-# %% ../nbs/00_core.ipynb #0054
+# %% ../nbs/00_core.ipynb #0062
 @contextmanager
 def watching(look # function without arguments that raises an error when waiting is in vain
 ): # a context
@@ -228,7 +260,7 @@ def watching(look # function without arguments that raises an error when waiting
     finally:
         _watch.reset(before)
 
-# %% ../nbs/00_core.ipynb #0055
+# %% ../nbs/00_core.ipynb #0063
 def wait_for(path, # a file that another process is going to write
     every:float=.2, # seconds between two looks
     limit:float=86400, # seconds after which to give up
@@ -243,7 +275,7 @@ def wait_for(path, # a file that another process is going to write
                                "write it still run?")
         time.sleep(every)
 
-# %% ../nbs/00_core.ipynb #0058
+# %% ../nbs/00_core.ipynb #0066
 class Bar(tqdm):
     "A text bar that ends as one line: what was done, how often, in how many seconds."
     def close(self):
@@ -253,7 +285,7 @@ class Bar(tqdm):
         if told:
             print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=self.fp, flush=True)
 
-# %% ../nbs/00_core.ipynb #0059
+# %% ../nbs/00_core.ipynb #0067
 def progress(
     items, # what to loop over; None for a bar that is moved by hand
     desc:str="", # what is being done

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .core import ChexsegError, read_json, write_json
+from .core import ChexsegError, may_write, read_json, write_json
 
 # %% ../nbs/35b_owners.ipynb #0006
 def _lock(folder)->FileLock: # the same object within a process, which may take it several times
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    with may_write(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
     return FileLock(Path(folder)/".lock", is_singleton=True)
 
 # %% ../nbs/35b_owners.ipynb #0007
@@ -44,7 +45,8 @@ def owned(
     "Work on a folder alone; within one process this may be asked for again."
     lock = _lock(folder)
     try:
-        lock.acquire(timeout=patience, poll_interval=.05)
+        with may_write(folder):
+            lock.acquire(timeout=patience, poll_interval=.05)
     except Timeout:
         who = owner_of(folder) or "another process"
         raise ChexsegError(f"{folder} is being worked on by {who}: wait until it is done, stop it, or name another "

@@ -11,6 +11,7 @@ import json
 import random
 import shutil
 import time
+import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -21,7 +22,7 @@ from fastcore.foundation import L
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from .core import atomic_path, check_name, world
+from .core import ChexsegError, atomic_path, check_name, world
 from .training import Epoch, Learner, all_processes, fingerprint, unwrapped
 from fastai.callback.core import Callback
 
@@ -157,8 +158,13 @@ class Resume(Callback):
     def after_epoch(self):
         last = self.epoch + 1 == self.n_epoch
         if last or time.monotonic() - self.kept_at >= self.every:
-            write_state(self.file, state_of(self.learn) | dict(known=self.known))
+            self.keep()
             self.kept_at = time.monotonic()
+    def keep(self):
+        try:
+            write_state(self.file, state_of(self.learn) | dict(known=self.known))
+        except ChexsegError as e: # no reason to stop a training
+            warnings.warn(f"{e} The training goes on, but could not be taken up from here.")
     def after_fit(self): self.learn.begin = 0
 
 # %% ../nbs/20a_resume.ipynb #0029
