@@ -163,12 +163,13 @@ def _strangers(masks, table): # yields a trouble for masks whose film is not the
         yield Trouble("stop", "masks", "the masks", str(e))
 
 # %% ../nbs/15b_check.ipynb #0048
-def _draw(study, experts, seed): # yields a trouble when a run could not draw its expert films; None: none are drawn
+def _draw(study, experts, seed, learn=True): # yields a trouble when expert films cannot be drawn; None: none are
     if study is None or experts is None or set(study.table.split) < {"train", "val", "test"}:
         return
     try:
         roles = assign_roles(study, experts, seed)
-        check_shown(roles.experts, roles.part("expert").ids, study.part("valid").ids)
+        if learn:
+            check_shown(roles.experts, roles.part("expert").ids, study.part("valid").ids)
     except ChexsegError as e:
         yield Trouble("stop", "experts", "", str(e))
 
@@ -212,7 +213,7 @@ class Checked(NamedTuple):
     def stops(self): return [t for t in self.troubles if t.level == "stop"]
 
 # %% ../nbs/15b_check.ipynb #0058
-_FIRST = ("folder", "split", "labels", "patient", "masks", "mask size", "experts", "no positive")
+_FIRST = ("folder", "labels", "split", "patient", "masks", "mask size", "experts", "no positive")
 
 def _sorted(troubles)->list: # each once
     many = Counter(t.kind for t in troubles)
@@ -220,7 +221,7 @@ def _sorted(troubles)->list: # each once
     return sorted(dict.fromkeys(troubles), key=lambda t: (LEVELS.index(t.level), place(t), -many[t.kind], t.kind))
 
 # %% ../nbs/15b_check.ipynb #0060
-def _of_study(study, masks, opened, side, experts, seed, workers): # yields all troubles of a study
+def _of_study(study, side, workers): # yields the troubles of films, labels and masks
     screening = screen_films(study.table, workers)
     films = screening.films
     sizes = {f.id: (f.height, f.width) for f in films[films.wrong == ""].itertuples()}
@@ -230,7 +231,6 @@ def _of_study(study, masks, opened, side, experts, seed, workers): # yields all 
     yield from _odd_masks(study.experts, sizes)
     yield from _equal_masks(study.experts)
     yield from _disagreements(study)
-    yield from _draw(opened, experts, seed)
     yield from _left_out(study)
 
 # %% ../nbs/15b_check.ipynb #0061
@@ -241,6 +241,7 @@ def check_data(
     side:int=96, # of the square that networks see, pixels
     experts:int=None, # expert films that a run draws; None: none are drawn
     seed:int=0, # of that draw
+    learn:bool=True, # networks learn from them, so every task has to be among them
     workers:int=None, # processes that read films; None: one a core
 )->Checked:
     "Look for all that is wrong with a folder of films, labels and masks; every film is read once."
@@ -251,7 +252,7 @@ def check_data(
     troubles += faults
     if table is not None:
         study = opened or _by_hand(table, masks, tasks, views)
-        troubles += [*_of_study(study, masks, opened, side, experts, seed, workers), *_strangers(masks, table)]
+        troubles += [*_of_study(study, side, workers), *_strangers(masks, table), *_draw(opened, experts, seed, learn)]
     if why and why not in {t.sentence for t in troubles}:
         troubles.append(Trouble("stop", "folder", str(folder), why))
     study = study if table is not None else None

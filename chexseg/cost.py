@@ -230,12 +230,12 @@ class Outlook(NamedTuple):
 def look_ahead(
     choices:Choices, # of a run
     folder, # of the films
-    draw:bool=True, # draw the expert films as well, to see whether there are enough
 )->Outlook:
     "Check a folder for a run with these choices, and say how long the run will take."
     c, workers = choices, choices.run.workers if choices.run.workers >= 0 else None
-    checked = check_data(folder, list(c.study.tasks) or None, c.study.views, c.study.side,
-                         c.study.experts if draw else None, c.run.seed, workers)
+    learn = any(METHODS[m].recipe != "weak" for m in c.run.methods)
+    checked = check_data(folder, list(c.study.tasks) or None, c.study.views, c.study.side, c.study.experts, c.run.seed,
+                         learn, workers)
     bad = bad_films(checked) if c.run.bad_films == "skip" else []
     checked, study, cost, more = noted(checked) if bad else checked, checked.study, None, []
     if bad:
@@ -257,7 +257,7 @@ def checked_study(
     how = list(c.tasks) or None, c.views
     if not c.data:
         return open_study(folder, *how)
-    ahead = look_ahead(run.choices, folder, draw=False) # the run draws them itself
+    ahead = look_ahead(run.choices, folder)
     print(ahead.page, flush=True)
     write_json(run/"check.json", ahead.record)
     with atomic_path(run/"check.txt") as p:

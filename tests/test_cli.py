@@ -114,7 +114,7 @@ SPOILED = { # name -> what is done to the folder, and words of the sentence that
     "size of a mask": (lambda d: edit_masks(d, other_shape), "32x128"),
     "empty split": (lambda d: edit(d/TRAIN, lambda t: t[:0]), "lists no films"),
     "no test films": (lambda d: (d/TEST).unlink(), "'test'"),
-    "film is missing": (lambda d: film_in(d/TRAIN_FILMS).unlink(), "films are missing"),
+    "film is missing": (lambda d: film_in(d/TRAIN_FILMS).unlink(), "does not exist"),
     "no positive": (lambda d: edit(d/TRAIN, lambda t: t.assign(Edema=0.)), "positive for Edema"),
     "truncated validation film": (lambda d: cut_off(film_in(d/VALID_FILMS)), "is truncated or damaged"),
     "truncated film": (lambda d: cut_off(film_in(d/TRAIN_FILMS)), "is truncated or damaged"),
