@@ -97,9 +97,10 @@ newest: .venv-newest/.ready ## the tutorial with the newest fastai and fastcore
 lowest: .venv-lowest/.ready ## the tutorial with the lowest versions that settings.ini admits
 	$(LOWEST)/python tests/run_notebook.py $(TUTORIAL)
 
-hard: .venv/.ready lowest ## what takes hours: 50 kills, an hour of spoilt files, workers without fork, lowest versions
+hard: .venv/.ready lowest ## what takes hours: 50 kills, an hour of spoilt files, no fork, lowest versions, saved outputs
 	CHEXSEG_TEST_HARD=1 CHEXSEG_TEST_KILLS=50 CHEXSEG_PROGRESS=0 $(BIN)/python -m pytest -q tests/trust
 	$(BIN)/python -m tests.trust.fuzz --minutes $(MINUTES)
+	$(BIN)/python tests/outputs.py
 
 hooks: .venv/.ready ## clean notebooks on saving and merging (writes ~/.jupyter and .git/config)
 	mkdir -p ~/.jupyter && $(BIN)/nbdev_install_hooks
