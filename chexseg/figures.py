@@ -178,7 +178,7 @@ def draw_thresholds(
     chosen = best_per_task(path) if path.exists() else {}
     fig, axs = _panels(len(tasks), 1.75, 5)
     for ax, t in zip(axs, tasks):
-        show_curve(ious.index, {t: ious[t]}, ax, t, color="#222", marker=None)
+        show_curve(ious.index, {"": ious[t]}, ax, t, legend=False, color="#222", marker=None)
         if chosen.get(t) in ious.index:
             ax.plot(chosen[t], ious[t][chosen[t]], "o", color="#D07C29", ms=7)
         ax.set(xlim=(0, 1), ylim=(0, None), xticks=(0, .5, 1))
