@@ -22,7 +22,7 @@ from pycocotools import mask as coco
 
 from .boxes import BOX_FORMATS
 from .core import ChexsegError, atomic_path, check_name, image_id, progress, read_json, rng
-from .formats import CHESTX_DET_JSON, Adapter, Annotations, Films, Look, film_id
+from .formats import CHESTX_DET_JSON, OWN_FILES, Adapter, Annotations, Films, Look, film_id
 from .json_formats import JSON_FORMATS
 from .mask_pictures import MASK_PICTURES
 from .masks import MaskSet, check_size, cover, decode, encode
@@ -38,7 +38,7 @@ _MOST_BYTES = 2_000_000_000 # of a JSON file, which is read as a whole
 
 def _look_into(folder)->Look:
     files = sorted(f for pattern in ("*", "*/*") for f in folder.glob(pattern) if f.is_file())
-    json = next((f for f in files if f.suffix == ".json" and f.parent == folder), None)
+    json = next((f for f in files if f.suffix == ".json" and f.parent == folder and f.name not in OWN_FILES), None)
     return Look(json and read_json(json), (), tuple(f.relative_to(folder).as_posix() for f in files))
 
 # %% ../nbs/16e_importing.ipynb #0011
@@ -89,7 +89,8 @@ def _found_films(folder, films, avoid)->dict: # id -> (file, its path in labels.
             raise ChexsegError(f"{f} and {found[id][0]} would both be called {id!r}: give every film its own name.")
         found[id] = (f, text)
     if not found:
-        raise ChexsegError(f"There is no film below {where}: say where the films are (--films).")
+        masks = f" beside the pictures of masks in {avoid}" if avoid else ""
+        raise ChexsegError(f"There is no film below {where}{masks}: say where the films are (--films).")
     return found
 
 # %% ../nbs/16e_importing.ipynb #0018

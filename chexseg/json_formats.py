@@ -13,8 +13,8 @@ import numpy as np
 from pycocotools import mask as coco
 
 from .core import ChexsegError, progress, read_json, write_json
-from .formats import (Adapter, Annotations, Films, check_box, check_finding, check_frame, check_outline,
-                             completed, dict_of, fill_boxes, for_films, id_of, new_folder, outlined)
+from .formats import (OWN_FILES, Adapter, Annotations, Films, check_box, check_finding, check_frame,
+                             check_outline, completed, dict_of, fill_boxes, for_films, id_of, new_folder, outlined)
 from .masks import MaskSet, encode, encode_empty, pixel_counts, run_lengths
 from .outlines import rasterize, read_annotations, write_annotations
 from .own import in_order
@@ -267,7 +267,7 @@ def _labelme_film(path)->tuple: # the film's name, its size, finding -> outlines
 
 def _labelme_files(path)->list: # JSON files of a folder, or the one that was named
     path = Path(path)
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    files = sorted(f for f in path.glob("*.json") if f.name not in OWN_FILES) if path.is_dir() else [path]
     if not files:
         raise ChexsegError(f"{path} holds no JSON file: name the folder where LabelMe saves.")
     return files
