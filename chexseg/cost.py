@@ -7,7 +7,6 @@ __all__ = ['Work', 'run_work', 'network_seconds', 'Cost', 'run_cost', 'cost_line
 
 # %% ../nbs/41a_cost.ipynb #0002
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -88,17 +87,18 @@ def run_work(
                 3*n, _steps(c, roles), passes, c.irnet.steps*irnet, n*(1 + irnet))
 
 # %% ../nbs/41a_cost.ipynb #0022
-def _mean_seconds(work, least=.4)->float: # of a function without arguments, after one call that does not count
-    def done():
+def _best_seconds(work, least=.4)->float: # of a function without arguments, after one call that does not count
+    def taken():
+        start = time.perf_counter()
         work()
         if best_device().type == "cuda":
             torch.cuda.synchronize()
-    done()
-    n, start = 0, time.perf_counter()
-    while n == 0 or (n < 20 and time.perf_counter() - start < least):
-        done()
-        n += 1
-    return (time.perf_counter() - start)/n
+        return time.perf_counter() - start
+    taken()
+    found = [taken()]
+    while len(found) < 20 and sum(found) < least:
+        found.append(taken())
+    return min(found)
 
 # %% ../nbs/41a_cost.ipynb #0024
 def _a_step(model, x): # a function that trains a network on noise once
@@ -127,8 +127,8 @@ def network_seconds(
     device = best_device()
     n = max(2, process_share(bs)) if device.type == "cuda" else min(4, max(2, process_share(bs)))
     model, x = model.to(device), torch.rand(n, 1, side, side, device=device)
-    trained = _mean_seconds(_a_step(model, x))
-    return trained*max(1, process_share(bs)/n), _mean_seconds(lambda: _a_pass(model, x))/n
+    trained = _best_seconds(_a_step(model, x))
+    return trained*max(1, process_share(bs)/n), _best_seconds(lambda: _a_pass(model, x))/n
 
 # %% ../nbs/41a_cost.ipynb #0029
 def _networks(c, tasks)->tuple: # the classifier and the segmenter of a run, with random weights
@@ -154,8 +154,8 @@ class Cost(NamedTuple):
     stages: dict   # stage -> seconds, the estimate
     memory: float  # bytes at a training step, films in memory included
     disk: float    # bytes in the run folder
-    low: float = 2/3 # of the estimate
-    high: float = 2. # of the estimate
+    low: float = .8  # of the estimate
+    high: float = 2.5 # of the estimate
     @property
     def seconds(self): # from, to
         total = sum(self.stages.values())
@@ -233,9 +233,10 @@ def look_ahead(
 )->Outlook:
     "Check a folder for a run with these choices, and say how long the run will take."
     c, workers = choices, choices.run.workers if choices.run.workers >= 0 else None
-    learn = any(METHODS[m].recipe != "weak" for m in c.run.methods)
-    checked = check_data(folder, list(c.study.tasks) or None, c.study.views, c.study.side, c.study.experts, c.run.seed,
-                         learn, workers)
+    begin = bool(c.run.begin) # from another run: experts are only known when new outlines have joined them
+    learn = not begin and any(METHODS[m].recipe != "weak" for m in c.run.methods)
+    checked = check_data(folder, list(c.study.tasks) or None, c.study.views, c.study.side,
+                         1 if begin else c.study.experts, c.run.seed, learn, workers)
     bad = bad_films(checked) if c.run.bad_films == "skip" else []
     checked, study, cost, more = noted(checked) if bad else checked, checked.study, None, []
     if bad:

@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from fastai.callback.core import Callback
-from fastai.learner import defaults
 
 from .core import world
 from .data import Part
 from .masks import MaskSet
 from .segmentation import GRID, MaskFilms, batch_probs, inside, threshold_ious
 from .trainings import Look, TrainingRecord
-from .training import unwrapped
+from .training import unwrapped, with_callbacks
 
 # %% ../nbs/38b_recorder.ipynb #0007
 def _best_ious(probs, truth)->tuple: # (n, h, w), one task: its best threshold and the mean IoU there; or None
@@ -154,9 +153,5 @@ def recorded(
     "Record every training that begins inside."
     cb = RecordTraining(films, **how)
     cb.record = cb.record if record is None else record
-    before = list(defaults.callbacks)
-    defaults.callbacks = [*before, cb]
-    try:
+    with with_callbacks(cb):
         yield cb.record
-    finally:
-        defaults.callbacks = before
