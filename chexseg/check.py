@@ -133,8 +133,8 @@ def _disagreements(study): # yields troubles, at most two a task
 
 # %% ../nbs/15b_check.ipynb #0040
 def _equal_masks(masks): # yields a trouble for each mask that several films have
-    drawn = [(str(rle), i, t) for i, found in masks.masks.items() for (t, rle), p in
-             zip([(t, found.get(t)) for t in masks.tasks], masks.positive(i)) if p]
+    drawn = [(found[t]["counts"], i, t) for i, found in masks.masks.items() for t, p in
+             zip(masks.tasks, masks.positive(i)) if p]
     for (_, t), films in groupby(drawn, lambda d: (d[0], d[2])).items():
         if len(films) > 1:
             ids = [i for _, i, _ in films]

@@ -33,7 +33,8 @@ GT = "chexlocalize/CheXlocalize/gt_segmentations_test.json"
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return write_phantom(tmp_path_factory.mktemp("films")/"whole", train=40, val=24, test=12, side=128, seed=3, workers=1)
+    folder = tmp_path_factory.mktemp("films")/"whole"
+    return write_phantom(folder, train=40, val=24, test=12, side=128, seed=3, workers=1)
 
 
 @pytest.fixture
@@ -72,8 +73,11 @@ def folder_for(path):
 
 
 def lay_down(folder): save(film(folder, "val", 2), np.rot90(read_film(film(folder, "val", 2))).copy())
-def set_cell(row, column, value): return lambda t: t.__setitem__(column, [value if k == row else v
-                                                                        for k, v in enumerate(t[column])])
+def set_all(column, value): return lambda t: t.__setitem__(column, [value]*len(t))
+
+
+def set_cell(row, column, value):
+    return lambda t: t.__setitem__(column, [value if k == row else v for k, v in enumerate(t[column])])
 
 
 def another_patient(folder):
@@ -91,6 +95,11 @@ def larger(found, ids):
     found[ids[0]] = {t: dict(empty, size=size) for t in found[ids[0]]}
 
 
+def nothing(found, ids):
+    empty = MaskSet(tasks=["x"]).add("a", np.zeros((1, 128, 128))).masks["a"]["x"]
+    found[ids[0]] = dict.fromkeys(found[ids[0]], empty)
+
+
 def everywhere(found, ids):
     found[ids[0]]["Edema"] = MaskSet(tasks=["x"]).add("a", np.ones((1, 128, 128))).masks["a"]["x"]
 
@@ -98,36 +107,41 @@ def everywhere(found, ids):
 # What is done to a folder -> the level and the kind of what is then found, and words of its sentence.
 SPOILT = {
     "gone": (lambda d: film(d, "train", 3).unlink(), "stop", "missing", "does not exist"),
-    "cut short": (lambda d: film(d, "train", 3).write_bytes(film(d, "train", 3).read_bytes()[:1500]), "stop", "unreadable",
-                  "truncated"),
+    "cut short": (lambda d: film(d, "train", 3).write_bytes(film(d, "train", 3).read_bytes()[:1500]),
+                  "stop", "unreadable", "truncated"),
     "empty": (lambda d: film(d, "val", 3).write_bytes(b""), "stop", "unreadable", "cannot be read"),
     "a text": (lambda d: film(d, "val", 3).write_text("no film"), "stop", "unreadable", "is it JPEG, PNG or DICOM"),
     "a folder": (lambda d: folder_for(film(d, "train", 3)), "stop", "unreadable", "is a folder"),
     "black": (lambda d: save(film(d, "train", 3), np.zeros((128, 128), np.uint8)), "stop", "constant", "one grey"),
-    "in two splits": (lambda d: shutil.copy(film(d, "test", 1), film(d, "train", 3)), "stop", "duplicate", "train and test"),
+    "in two splits": (lambda d: shutil.copy(film(d, "test", 1), film(d, "train", 3)),
+                      "stop", "duplicate", "train and test"),
     "twice": (lambda d: shutil.copy(film(d, "train", 1), film(d, "train", 3)), "look", "duplicate", "keep one"),
-    "saved again, in two splits": (lambda d: save(film(d, "train", 3), np.asarray(Image.open(film(d, "val", 1)).resize(
-        (100, 100)))), "stop", "look-alike", "train and val"),
-    "negative": (lambda d: save(film(d, "test", 2), 255 - read_film(film(d, "test", 2))), "look", "inverted", "invert it"),
+    "saved again, in two splits": (
+        lambda d: save(film(d, "train", 3), np.asarray(Image.open(film(d, "val", 1)).resize((100, 100)))),
+        "stop", "look-alike", "train and val"),
+    "negative": (lambda d: save(film(d, "test", 2), 255 - read_film(film(d, "test", 2))),
+                 "look", "inverted", "invert it"),
     "lying": (lay_down, "look", "rotated", "90 degrees"),
     "small": (lambda d: save(film(d, "train", 2), read_film(film(d, "train", 2), 50)), "look", "size", "50 x 50"),
-    "named": (lambda d: save(film(d, "train", 4), written(read_film(film(d, "train", 4)))), "look", "text", "a name"),
+    "named": (lambda d: save(film(d, "train", 4), written(read_film(film(d, "train", 4)))),
+              "look", "text", "a name"),
     "a word": (lambda d: labels(d, "train", set_cell(2, "Edema", "yes")), "stop", "labels", "'yes'"),
     "a number": (lambda d: labels(d, "val", set_cell(2, "Edema", 7)), "stop", "labels", "7"),
     "no path": (lambda d: labels(d, "val", set_cell(2, "Path", None)), "stop", "labels", "row 4 names no film"),
-    "no table": (lambda d: (d/SPLIT_FILES["val"].labels).write_bytes(b"\xff\xfe\x00a,b\n"), "stop", "labels", "not a label file"),
+    "no table": (lambda d: (d/SPLIT_FILES["val"].labels).write_bytes(b"\xff\xfe\x00a,b\n"),
+                 "stop", "labels", "not a label file"),
     "no labels": (lambda d: (d/SPLIT_FILES["val"].labels).unlink(), "stop", "split", "'val'"),
     "no JSON": (lambda d: (d/GT).write_text("{"), "stop", "masks", "not valid JSON"),
     "a patient": (another_patient, "stop", "patient", "in the splits test and train"),
     "another size": (lambda d: masks(d, larger), "stop", "mask size", "64x64 pixels but its film is 128x128"),
-    "copied": (lambda d: masks(d, lambda m, ids: m.__setitem__(ids[1], m[ids[0]])), "look", "equal masks", "pixel by pixel"),
+    "copied": (lambda d: masks(d, lambda m, ids: m.__setitem__(ids[1], m[ids[0]])),
+               "look", "equal masks", "pixel by pixel"),
     "all white": (lambda d: masks(d, everywhere), "look", "large mask", "covers 100%"),
-    "a stranger": (lambda d: masks(d, lambda m, ids: m.__setitem__("patient9", m[ids[0]])), "stop", "masks", "patient9"),
-    "denied": (lambda d: labels(d, "test", lambda t: t.update(pd.DataFrame({"Edema": ["0"]*12, "Lung Opacity": ["0"]*12}))),
+    "a stranger": (lambda d: masks(d, lambda m, ids: m.__setitem__("patient9", m[ids[0]])),
+                   "stop", "masks", "patient9"),
+    "denied": (lambda d: labels(d, "test", set_all("Lung Opacity", "0")),
                "look", "mask, label 0", "the label is 0"),
-    "not drawn": (lambda d: masks(d, lambda m, ids: m[ids[0]].update({t: dict(r, counts=MaskSet(tasks=["x"]).add(
-        "a", np.zeros((1, 128, 128))).masks["a"]["x"]["counts"]) for t, r in m[ids[0]].items()})), "look",
-        "label 1, no mask", "drew none"),
+    "not drawn": (lambda d: masks(d, nothing), "look", "label 1, no mask", "drew none"),
     "nobody has it": (lambda d: labels(d, "train", lambda t: t.__setitem__("Cardiomegaly", ["0"]*len(t))), "stop",
                       "no positive", "Cardiomegaly"),
 }
@@ -146,8 +160,9 @@ def test_each_trouble_is_found(name, copy):
 
 
 def test_a_folder_has_all_of_them_at_once(copy):
-    together = [n for n in SPOILT if n not in ("no table", "no labels", "no JSON", "gone", "a folder", "cut short", "black",
-                                               "twice", "saved again, in two splits", "another size", "denied", "not drawn")]
+    alone = ("no table", "no labels", "no JSON", "gone", "a folder", "cut short", "black", "twice",
+             "saved again, in two splits", "another size", "denied", "not drawn")
+    together = [n for n in SPOILT if n not in alone]
     for name in together:
         SPOILT[name][0](copy)
     checked = check_data(copy, side=64, workers=0)
@@ -263,6 +278,15 @@ def test_own_films_without_splits_are_checked(tmp_path):
     assert balance_table(found.study).outlined.sum() == 12
 
 
+def test_a_folder_whose_only_label_file_is_none(tmp_path, capsys):
+    (tmp_path/"labels.csv").write_bytes(b"\x00\xff\xfe")
+    checked = check_data(tmp_path)
+    assert checked.study is None and [t.kind for t in checked.stops] == ["labels"]
+    assert "Nothing could be read" in check_page(checked)
+    assert main(["check", str(tmp_path), "--json", str(tmp_path/"check.json"), *SHORT]) == 1
+    assert read_json(tmp_path/"check.json")["cost"] is None
+
+
 def test_the_cost_counts_what_is_done():
     c = make_choices(methods=("full", "full+vote", "ours"), segmenter_steps=100)
     work = run_work(c, dict(train=1000, val=20, test=10))
@@ -270,8 +294,9 @@ def test_the_cost_counts_what_is_done():
     assert run_work(make_choices("table"), dict(train=1000, val=20, test=10)).irnet == 300
     twice = run_work(make_choices(methods=("full",), segmenter_steps=200), dict(train=1000, val=20, test=10))
     assert twice.segmenter == 200
-    small = run_cost(make_choices(side=64, methods=("full",), segmenter_steps=10), dict(train=100, val=20, test=10), 2)
-    large = run_cost(make_choices(side=64, methods=("full",), segmenter_steps=1000), dict(train=100, val=20, test=10), 2)
+    few, films = dict(side=64, methods=("full",)), dict(train=100, val=20, test=10)
+    small = run_cost(make_choices(**few, segmenter_steps=10), films, 2)
+    large = run_cost(make_choices(**few, segmenter_steps=1000), films, 2)
     assert large.stages["segmenters"] > 5*small.stages["segmenters"]
     assert len(cost_lines(small)) == 3 and small.seconds[0] < small.seconds[1]
 
