@@ -375,19 +375,30 @@ def _written_line(plan)->list: # names of files, and what becomes of labels
         told = "blank, so that half of the films with masks are kept for testing"
     return [_mask_file(plan), f"labels.csv: {_counted(len(labels), 'film')}; the column Split is {told}"]
 
-# %% ../nbs/16e_importing.ipynb #0059
+# %% ../nbs/16e_importing.ipynb #0060
+def _patients_line(plan)->list: # how patients are told apart, where labels.csv does not say so already
+    ids = list(plan.place.paths)
+    n = len({_patient(i) for i in ids})
+    if plan.place.labels is not None:
+        return []
+    if n < len(ids):
+        return [f"{n:,}, told apart by patientNNN in the names of films"]
+    return ["every film counts as a patient of its own; if that is wrong, fill the column Patient of labels.csv, and "
+            "leave Split blank"]
+
+# %% ../nbs/16e_importing.ipynb #0062
 def page(plan:Plan # from `plan_import`
 )->str: # at most a screen
     "What was understood, and what will be written."
     parts = {"films": _films_line(plan), "findings": _findings_line(plan), "sizes": _sizes_line(plan),
-             "sides": sides_of(plan.masks), "lost": _lost_line(plan), "to write": _written_line(plan)}
+             "sides": sides_of(plan.masks), "patients": _patients_line(plan), "lost": _lost_line(plan), "to write": _written_line(plan)}
     lines = [f"{plan.path}: {plan.adapter.text}"]
     for name, said in parts.items():
         rows = [row for text in said for row in wrap(text, 90, break_long_words=False, break_on_hyphens=False)]
         lines += [f"{name if k == 0 else '':10}{row}" for k, row in enumerate(rows)]
     return "\n".join(lines)
 
-# %% ../nbs/16e_importing.ipynb #0062
+# %% ../nbs/16e_importing.ipynb #0065
 def write_import(plan:Plan # from `plan_import`
 )->list: # files
     "Write what was planned, or say why not."
@@ -402,7 +413,7 @@ def write_import(plan:Plan # from `plan_import`
             labels.to_csv(there[1], index=False)
     return files
 
-# %% ../nbs/16e_importing.ipynb #0065
+# %% ../nbs/16e_importing.ipynb #0068
 def next_command(plan:Plan # that was written
 )->str: # a line or two, the last of them a command
     "What to do with a folder after an import."
@@ -416,14 +427,14 @@ def next_command(plan:Plan # that was written
     fill = f"fill in labels.csv for the {_counted(blank, 'film')} that the file says nothing of, then\n  "
     return f"{fill*bool(blank)}chexseg run {folder} --out runs/{folder.resolve().name} --until prepare{few}"
 
-# %% ../nbs/16e_importing.ipynb #0072
+# %% ../nbs/16e_importing.ipynb #0075
 def file_names(paths:dict # id -> the film's file
 )->dict: # id -> a name for the file that leads back to the id
     "What to call films in files of others."
     files = {i: Path(p) for i, p in paths.items()}
     return {i: f.name if film_id(f.name) == i else f"{i}{f.suffix or '.png'}" for i, f in files.items()}
 
-# %% ../nbs/16e_importing.ipynb #0074
+# %% ../nbs/16e_importing.ipynb #0077
 def export_masks(
     masks:MaskSet, # what to write
     format:str, # one of `FORMATS`
@@ -447,7 +458,7 @@ def export_masks(
     lost = f"; lost: {adapter.loses}" if adapter.loses else ""
     return f"{_counted(len(masks), 'film')}, {', '.join(masks.tasks)}, as {adapter.text}: {out}{lost}"
 
-# %% ../nbs/16e_importing.ipynb #0077
+# %% ../nbs/16e_importing.ipynb #0080
 def masks_from(path # CheXlocalize's JSON, or a folder with masks.json, outlines.json or masks/
 )->MaskSet:
     "Masks that are there."

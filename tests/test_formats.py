@@ -19,7 +19,7 @@ from chexseg.__main__ import FORMAT_NAMES, main
 from chexseg.core import ChexsegError, read_json
 from chexseg.data import open_study
 from chexseg.formats import Films
-from chexseg.importing import FORMATS, export_masks, masks_from, plan_import, problems, write_import
+from chexseg.importing import FORMATS, export_masks, masks_from, page, plan_import, problems, write_import
 from chexseg.masks import MaskSet, encode
 from chexseg.phantom import phantom_film
 from chexseg.runs import story
@@ -129,11 +129,11 @@ def test_a_run_understands_what_was_imported(name, tmp_path, capsys):
     folder = tmp_path/"mine"
     more = ["--boxes", "masks"] if name in BOXES else []
     command = ("import", "auto", file, folder, "--films", tmp_path/"films", *more)
-    status, page, _ = said(capsys, *command, "--dry-run")
-    assert status == 0 and "Nothing was written" in page and not folder.exists()
-    assert f"{N} at hand; the file tells of 8 of them, and says nothing of 8" in page
+    status, told, _ = said(capsys, *command, "--dry-run")
+    assert status == 0 and "Nothing was written" in told and not folder.exists()
+    assert f"{N} at hand; the file tells of 8 of them, and says nothing of 8" in told
     status, out, err = said(capsys, *command)
-    assert (status, err) == (0, "") and out.splitlines()[:6] == page.splitlines()[:6]
+    assert (status, err) == (0, "") and out.splitlines()[:6] == told.splitlines()[:6]
     assert "fill in labels.csv for the 8 films" in out
     fill_in(folder/"labels.csv")
     status, out, err = said(capsys, "run", folder, "--out", tmp_path/"run", "--until", "prepare", "--experts", 2,
@@ -273,8 +273,8 @@ def test_boxes_are_no_experts_masks_unless_asked_for(tmp_path, capsys):
     films, masks = films_and_masks(tmp_path/"films", "yolo")
     file = write(masks, "yolo", tmp_path)
     command = ("import", "yolo", file, tmp_path/"mine", "--films", tmp_path/"films")
-    status, page, _ = said(capsys, *command)
-    assert status == 0 and "a box holds more than the finding" in page and "boxes.json, which no run reads" in page
+    status, told, _ = said(capsys, *command)
+    assert status == 0 and "a box holds more than the finding" in told and "boxes.json, which no run reads" in told
     assert not (tmp_path/"mine/masks.json").exists()
     with pytest.raises(ChexsegError, match="0 patients have masks"):
         open_study(tmp_path/"mine")
@@ -300,9 +300,9 @@ def test_filled_boxes_teach_a_weak_segmenter(tmp_path):
 
 
 def test_where_all_films_have_masks_some_are_for_training(coco, tmp_path, capsys):
-    status, page, _ = said(capsys, "import", "coco", coco, tmp_path/"mine", "--films", tmp_path/"films")
-    assert status == 0 and "drawn (8 train, 4 val, 4 test)" in page and "--experts 2" in page
-    assert "fill in labels.csv" not in page
+    status, told, _ = said(capsys, "import", "coco", coco, tmp_path/"mine", "--films", tmp_path/"films")
+    assert status == 0 and "drawn (8 train, 4 val, 4 test)" in told and "--experts 2" in told
+    assert "fill in labels.csv" not in told
     assert open_study(tmp_path/"mine").table.split.value_counts().to_dict() == dict(train=8, val=4, test=4)
 
 
@@ -321,8 +321,8 @@ def test_smaller_films_need_a_word(coco, tmp_path, capsys):
     for f in (tmp_path/"films").iterdir():
         Image.open(f).resize((32, 32)).save(f)
     command = ("import", "coco", coco, tmp_path/"mine", "--films", tmp_path/"films")
-    status, page, err = said(capsys, *command)
-    assert status == 1 and "0 of 16 have the size of their film" in page and "64x64 and 32x32" in err
+    status, told, err = said(capsys, *command)
+    assert status == 1 and "0 of 16 have the size of their film" in told and "64x64 and 32x32" in err
     assert not (tmp_path/"mine").exists()
     assert said(capsys, *command, "--resize")[0] == 0
     study = open_study(tmp_path/"mine")
@@ -330,6 +330,21 @@ def test_smaller_films_need_a_word(coco, tmp_path, capsys):
     Image.open(tmp_path/"films/chest 03.png").resize((32, 40)).save(tmp_path/"films/chest 03.png")
     status, _, err = said(capsys, "import", "coco", coco, tmp_path/"other", "--films", tmp_path/"films", "--resize")
     assert status == 1 and "is 64x64 pixels but its film is 40x32" in err and not (tmp_path/"other").exists()
+
+
+def test_whose_films_they_are_is_said(coco, tmp_path):
+    plan = plan_import("coco", coco, tmp_path/"mine", tmp_path/"films")
+    assert "every film counts as a patient of its own" in page(plan)
+    for k, f in enumerate(sorted((tmp_path/"films").iterdir())):
+        f.rename(f.with_name(f"patient{k//2:03}_{k}.png"))
+    names = read_json(coco)
+    for k, image in enumerate(names["images"]):
+        image["file_name"] = f"patient{k//2:03}_{k}.png"
+    coco.write_text(json.dumps(names))
+    plan = plan_import("coco", coco, tmp_path/"mine", tmp_path/"films")
+    assert "patients  8, told apart by patientNNN" in page(plan)
+    write_import(plan)
+    assert open_study(tmp_path/"mine").table.groupby("patient").split.nunique().max() == 1
 
 
 def test_films_that_are_missing_are_counted(coco, tmp_path):
@@ -594,9 +609,9 @@ def test_wingspans_hearts_and_lungs(tmp_path, capsys):
         put(films, {f.name: f.read_bytes()})
     n = len(list(films.iterdir()))
     command = ("import", "auto", tmp_path/"masks", tmp_path/"mine", "--films", films)
-    status, page, _ = said(capsys, *command, "--rename", "heart=Heart", "left_lung=Left Lung", "right_lung=Right Lung")
-    assert status == 0 and f"{n} at hand; the file tells of 40 of them" in page
-    assert "Left Lung lies on the right of Right Lung in the picture on 40 of 40 films" in " ".join(page.split())
+    status, told, _ = said(capsys, *command, "--rename", "heart=Heart", "left_lung=Left Lung", "right_lung=Right Lung")
+    assert status == 0 and f"{n} at hand; the file tells of 40 of them" in told
+    assert "Left Lung lies on the right of Right Lung in the picture on 40 of 40 films" in " ".join(told.split())
     study = open_study(tmp_path/"mine")
     heart = np.asarray(Image.open(tmp_path/"masks/ws003_heart.png")) > 0
     assert (study.experts.get("ws003", tasks=["Heart"])[0] == heart).all() and len(study.experts) == 40
@@ -625,8 +640,8 @@ def test_nihs_boxes_as_labels(tmp_path, capsys):
     boxes[boxes.image.isin(names)].to_csv(tmp_path/"boxes.csv", index=False)
     for name in names:
         put(tmp_path/"films", {Path(name).name: (source/name).read_bytes()})
-    status, page, _ = said(capsys, "import", "auto", tmp_path/"boxes.csv", tmp_path/"mine", "--films", tmp_path/"films")
-    assert status == 0 and "20 at hand; the file tells of 20 of them" in page and "Airspace Opacity on 20" in page
+    status, told, _ = said(capsys, "import", "auto", tmp_path/"boxes.csv", tmp_path/"mine", "--films", tmp_path/"films")
+    assert status == 0 and "20 at hand; the file tells of 20 of them" in told and "Airspace Opacity on 20" in told
     first = boxes[boxes.image == names[0]].iloc[0]
     mask = MaskSet.read(tmp_path/"mine/boxes.json").get(Path(names[0]).stem, tasks=["Airspace Opacity"])[0]
     assert mask[int(first.y + first.h/2), int(first.x + first.w/2)] == 1
