@@ -384,14 +384,15 @@ def _patients_line(plan)->list: # how patients are told apart, where labels.csv 
     if n < len(ids):
         return [f"{n:,}, told apart by patientNNN in the names of films"]
     return ["every film counts as a patient of its own; if that is wrong, fill the column Patient of labels.csv, and "
-            "leave Split blank"]
+            "keep each patient in one Split"]
 
 # %% ../nbs/16e_importing.ipynb #0062
 def page(plan:Plan # from `plan_import`
 )->str: # at most a screen
     "What was understood, and what will be written."
     parts = {"films": _films_line(plan), "findings": _findings_line(plan), "sizes": _sizes_line(plan),
-             "sides": sides_of(plan.masks), "patients": _patients_line(plan), "lost": _lost_line(plan), "to write": _written_line(plan)}
+             "sides": sides_of(plan.masks), "patients": _patients_line(plan), "lost": _lost_line(plan),
+             "to write": _written_line(plan)}
     lines = [f"{plan.path}: {plan.adapter.text}"]
     for name, said in parts.items():
         rows = [row for text in said for row in wrap(text, 90, break_long_words=False, break_on_hyphens=False)]
