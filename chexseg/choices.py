@@ -10,6 +10,7 @@ __all__ = ['METHODS', 'STAGES', 'UNCERTAIN', 'BLANK', 'DECODERS', 'PRESETS', 'ZO
 
 # %% ../nbs/01_choices.ipynb #0002
 import math
+from collections import Counter
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import PurePath
@@ -92,8 +93,9 @@ def _choice(
     help:str, # for the command line
     words=(), # the values it can take, where only these are possible
     least=None, # the smallest number it can be
+    most=None, # the largest number it can be
 ):
-    return field(default=default, metadata=dict(help=help, words=tuple(words), least=least))
+    return field(default=default, metadata=dict(help=help, words=tuple(words), least=least, most=most))
 
 # %% ../nbs/01_choices.ipynb #0023
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class StudyChoices:
     experts: int = _choice(12, "films with expert masks that segmenters may learn from", least=1)
     tune_on: str = _choice("experts", "films whose outlines thresholds are chosen on: those of the experts alone, or "
                            "the validation films", ("experts", "validation"))
-    side: int = _choice(96, "films are letterboxed to side x side pixels", least=1)
+    side: int = _choice(96, "films are letterboxed to side x side pixels", least=1, most=8192)
     uncertain: str = _choice("U-Ignore", "policy for uncertain labels", UNCERTAIN)
     blank: str = _choice("negative", "policy for observations that a report does not mention", BLANK)
 
@@ -170,12 +172,13 @@ class RunChoices:
     "What concerns the run as a whole."
     methods: tuple = _choice(("weak", "full", "full+vote", "semi", "ours", "ours+vote"), "segmenters to train")
     weak_films: int = _choice(0, "pseudo-labelled films that segmenters learn from; 0: all", least=0)
-    expert_share: float = _choice(0.9, "semi-supervised: probability that a draw is an expert film", least=0)
+    expert_share: float = _choice(0.9, "semi-supervised: probability that a draw is an expert film", least=0, most=1)
     temperature: float = _choice(1., "distillation: temperature; the student takes twice as many steps as others",
                                 least=1e-3)
     bootstraps: int = _choice(1000, "replicates for the 95% intervals", least=0)
-    seed: int = _choice(0, "seeds the phantom, the draw of experts and all training", least=0)
-    workers: int = _choice(-1, "reading processes; -1: one a core, at most 8", least=-1)
+    seed: int = _choice(0, "seeds the phantom, the draw of experts and all training", least=0,
+                         most=2**32 - 1)
+    workers: int = _choice(-1, "reading processes; -1: one a core, at most 8", least=-1, most=1024)
     cache: str = _choice("", "folder that keeps films as squares, for sets larger than memory; empty: none")
     bad_films: str = _choice("stop", "films that are missing, broken, blank or there twice: stop, or skip them",
                              ("stop", "skip"))
@@ -208,6 +211,7 @@ class Option:
     help: str # for the command line
     words: tuple = () # the values it can take, where only these are possible
     least: float = None # the smallest number it can be
+    most: float = None # the largest number it can be
 
 # %% ../nbs/01_choices.ipynb #0042
 def _options_of(group): # a field of `Choices`
@@ -265,10 +269,12 @@ def _kind(default)->str: # in words
 
 # %% ../nbs/01_choices.ipynb #0054
 def _check_least(option, value):
-    "Refuse a number that is too small."
+    "Refuse a number that is too small, or too large."
     for number in value if isinstance(value, tuple) else [value]:
         if option.least is not None and number < option.least:
             raise ChexsegError(f"{option.name}={number!r} is too small: give {option.least} or more.")
+        if option.most is not None and number > option.most:
+            raise ChexsegError(f"{option.name}={number!r} is too large: give {option.most} or less.")
 
 # %% ../nbs/01_choices.ipynb #0055
 def _checked(name, value): # the value, a list as a tuple, a path as text
@@ -303,6 +309,8 @@ def make_choices(
     start = PRESETS[check_name(preset, PRESETS, "preset")]
     chosen["data"] = chosen.get("data") or ""
     values = {name: _checked(name, value) for name, value in (start | chosen).items()}
+    if twice := sorted(t for t, n in Counter(values.get("tasks", ())).items() if n > 1):
+        raise ChexsegError(f"tasks names {', '.join(map(repr, twice))} more than once: name each finding once.")
     if "methods" in values:
         check_methods(values["methods"])
         values["methods"] = tuple(m for m in METHODS if m in values["methods"])

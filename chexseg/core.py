@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
-           'check_name', 'check_tasks', 'image_id', 'rng', 'set_seed', 'may_write', 'atomic_path', 'write_json',
-           'read_json', 'once', 'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'progress']
+           'check_name', 'check_tasks', 'image_id', 'rng', 'set_seed', 'may_write', 'refuse_device', 'atomic_path',
+           'write_json', 'read_json', 'once', 'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import errno
@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import stat
 import sys
 import tempfile
 import time
@@ -153,11 +154,20 @@ def _is_full(e)->bool: # an error: is there no room on the disk? Some libraries 
     return getattr(e, "errno", None) in _FULL or any(f"(os error {n})" in str(e) for n in _FULL)
 
 # %% ../nbs/00_core.ipynb #0038
+def refuse_device(path # of a file to read or to write; it need not be there
+):
+    "Complain about a device or a pipe: reading one may never end, and a file moved to its place takes it away."
+    kind = os.stat(path).st_mode if os.path.exists(path) else stat.S_IFREG
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise ChexsegError(f"{path} is a device or a pipe, not a file: name a file.")
+
+# %% ../nbs/00_core.ipynb #0040
 @contextmanager
 def atomic_path(path # where the file shall stand
 ):
     "Yield a temporary path beside `path`; move it there on success, remove it on error."
     path = Path(path)
+    refuse_device(path)
     temporary = _beside(path)
     try:
         yield temporary
@@ -170,11 +180,11 @@ def atomic_path(path # where the file shall stand
     finally:
         temporary.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #0042
+# %% ../nbs/00_core.ipynb #0044
 def _plain(o): # what JSON does not know, as something that it knows
     return o.tolist() if isinstance(o, (np.generic, np.ndarray)) else str(o)
 
-# %% ../nbs/00_core.ipynb #0043
+# %% ../nbs/00_core.ipynb #0045
 def write_json(
     path, # file to write
     obj, # what to write; NumPy scalars and paths are understood
@@ -184,10 +194,11 @@ def write_json(
     with atomic_path(path) as p:
         p.write_text(text + "\n", encoding="utf-8")
 
-# %% ../nbs/00_core.ipynb #0044
+# %% ../nbs/00_core.ipynb #0046
 def read_json(path # file to read
 ): # what it holds
     "Read a JSON file, or say in one sentence why not."
+    refuse_device(path)
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -198,10 +209,10 @@ def read_json(path # file to read
         why = f"{path} is not valid JSON ({e}): it may be a download that broke off; fetch it again."
         raise ChexsegError(why) from None
 
-# %% ../nbs/00_core.ipynb #0047
+# %% ../nbs/00_core.ipynb #0049
 MOST_PIXELS = 100_000_000 # of a film
 
-# %% ../nbs/00_core.ipynb #0049
+# %% ../nbs/00_core.ipynb #0051
 def once(
     path, # where the result is kept
     make, # function without arguments that makes it
@@ -216,7 +227,7 @@ def once(
             write(p, result)
     return read(path) if read else None
 
-# %% ../nbs/00_core.ipynb #0052
+# %% ../nbs/00_core.ipynb #0054
 def digest(path # a file
 )->str: # SHA-256, hexadecimal
     "The SHA-256 digest of a file."
@@ -226,14 +237,14 @@ def digest(path # a file
             total.update(block)
     return total.hexdigest()
 
-# %% ../nbs/00_core.ipynb #0054
+# %% ../nbs/00_core.ipynb #0056
 def _version(package):
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
-# %% ../nbs/00_core.ipynb #0055
+# %% ../nbs/00_core.ipynb #0057
 def versions(
     *packages:str, # distribution names
 )->dict: # name -> version, or None when it is not installed
@@ -241,15 +252,15 @@ def versions(
     found = {p: _version(p) for p in packages}
     return dict(python=platform.python_version(), platform=platform.platform(), **found)
 
-# %% ../nbs/00_core.ipynb #0058
+# %% ../nbs/00_core.ipynb #0060
 def world()->tuple: # this process's number, and how many there are
     "Which process this is, and of how many: (0, 1) when there is but one."
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
-# %% ../nbs/00_core.ipynb #0061
+# %% ../nbs/00_core.ipynb #0063
 _watch = ContextVar("watch", default=None) # what `watching` was given
 
-# %% ../nbs/00_core.ipynb #0062
+# %% ../nbs/00_core.ipynb #0064
 @contextmanager
 def watching(look # function without arguments that raises an error when waiting is in vain
 ): # a context
@@ -260,7 +271,7 @@ def watching(look # function without arguments that raises an error when waiting
     finally:
         _watch.reset(before)
 
-# %% ../nbs/00_core.ipynb #0063
+# %% ../nbs/00_core.ipynb #0065
 def wait_for(path, # a file that another process is going to write
     every:float=.2, # seconds between two looks
     limit:float=86400, # seconds after which to give up
@@ -275,7 +286,7 @@ def wait_for(path, # a file that another process is going to write
                                "write it still run?")
         time.sleep(every)
 
-# %% ../nbs/00_core.ipynb #0066
+# %% ../nbs/00_core.ipynb #0068
 class Bar(tqdm):
     "A text bar that ends as one line: what was done, how often, in how many seconds."
     def close(self):
@@ -285,7 +296,7 @@ class Bar(tqdm):
         if told:
             print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=self.fp, flush=True)
 
-# %% ../nbs/00_core.ipynb #0067
+# %% ../nbs/00_core.ipynb #0069
 def progress(
     items, # what to loop over; None for a bar that is moved by hand
     desc:str="", # what is being done
