@@ -6,6 +6,7 @@
 __all__ = ['Work', 'run_work', 'network_seconds', 'Cost', 'run_cost', 'cost_lines', 'Outlook', 'look_ahead', 'checked_study']
 
 # %% ../nbs/41a_cost.ipynb #0002
+import os
 import time
 from typing import NamedTuple
 
@@ -201,7 +202,16 @@ def _span(low, high)->str: # of seconds
         if high >= 2*length or unit == "seconds":
             return f"{low/length:.{int(low < 9.5*length)}f} to {high/length:.{int(high < 9.5*length)}f} {unit}"
 
-# %% ../nbs/41a_cost.ipynb #0044
+# %% ../nbs/41a_cost.ipynb #0045
+def _others(load, cores)->list: # load: how many processes want to work, as `os.getloadavg` tells; lines of text
+    if load < 1.5*cores:
+        return []
+    return [f"Other programs were busy when this was measured (a load of {load:.0f} on {cores} cores): it may be faster."]
+
+def _load()->float: # 0 where nobody can tell
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.
+
+# %% ../nbs/41a_cost.ipynb #0047
 def cost_lines(cost:Cost # from `run_cost`
 )->list: # lines of text
     "How long and how large, in words."
@@ -209,16 +219,17 @@ def cost_lines(cost:Cost # from `run_cost`
     shares = ", ".join(f"{s} {cost.stages[s]/sum(cost.stages.values()):.0%}" for s in most)
     return [f"A run will take {_span(*cost.seconds)} ({shares})",
             f"on {device_text()[:90]};",
-            f"about {cost.memory/1e9:.1f} GB of memory, {max(.01, cost.disk/1e9):.2f} GB on disk."]
+            f"about {cost.memory/1e9:.1f} GB of memory, {max(.01, cost.disk/1e9):.2f} GB on disk.",
+            *_others(_load(), os.cpu_count() or 1)]
 
-# %% ../nbs/41a_cost.ipynb #0051
+# %% ../nbs/41a_cost.ipynb #0054
 def _refuse(run, stops): # complain about what stops a run
     n = f"{len(stops):,} things in {run.choices.study.data} stop" if len(stops) > 1 else "This stops"
     skip = " Or leave such films out: --bad-films skip." if any(t.films for t in stops) else ""
     raise ChexsegError(f"{n} the run: {stops[0].sentence}{' And more' if len(stops) > 1 else ' More'} in "
                        f"{run/'check.txt'}.{skip}")
 
-# %% ../nbs/41a_cost.ipynb #0052
+# %% ../nbs/41a_cost.ipynb #0055
 class Outlook(NamedTuple):
     "What a folder is like, and what a run on it will take."
     checked: Checked # with notes instead of stops where bad films are left out
@@ -226,7 +237,7 @@ class Outlook(NamedTuple):
     page: str        # for people
     record: dict     # for scripts
 
-# %% ../nbs/41a_cost.ipynb #0053
+# %% ../nbs/41a_cost.ipynb #0056
 def look_ahead(
     choices:Choices, # of a run
     folder, # of the films
@@ -248,7 +259,7 @@ def look_ahead(
     record = check_record(checked) | dict(left_out=bad, cost=cost and cost._asdict())
     return Outlook(checked, bad, check_page(checked, more), record)
 
-# %% ../nbs/41a_cost.ipynb #0055
+# %% ../nbs/41a_cost.ipynb #0058
 def checked_study(
     run:Run, # about to begin
     folder, # of the films; the run's own phantom is not checked

