@@ -434,6 +434,19 @@ def _with_file(given)->dict: # options, completed by a file where one is named
     return given | with_config(given, file) if file else given
 
 # %% ../nbs/44_cli.ipynb #0086
+_PLACES = ("data", "folder", "run", "out", "model", "config", "json", "what", "file", "facts", "films", "folders")
+
+def _refuse_empty(given): # a name without letters, as "$FOLDER" is where it was never set
+    for name in _PLACES:
+        value = given.get(name)
+        if "" in (value if isinstance(value, (list, tuple)) else [value]):
+            raise ChexsegError(f"{name} was given as an empty text: name a file or a folder, or leave it away.")
+
+# %% ../nbs/44_cli.ipynb #0088
+def _of_system(e)->str: # what the operating system said of a file, as a sentence
+    return f"{e.filename or 'A file'} cannot be opened or written ({e.strerror or e}): check its name, and whether you may."
+
+# %% ../nbs/44_cli.ipynb #0090
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status, one of `EXIT_CODES`
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
@@ -441,12 +454,13 @@ def main(argv=None # arguments; those of the command line when None
     command = given.pop("command")
     quiet, debug = given.pop("quiet", False), given.pop("debug", False)
     try:
+        _refuse_empty(given)
         given = _with_file(given)
         status, why = _do(command, given, quiet), ""
-    except ChexsegError as e:
+    except (ChexsegError, OSError) as e:
         if debug:
             traceback.print_exc()
-        status, why = 1, str(e)
+        status, why = 1, _of_system(e) if isinstance(e, OSError) else str(e)
         print(f"chexseg: {why}", file=sys.stderr)
     except KeyboardInterrupt:
         status, why = 130, "stopped"
@@ -454,6 +468,6 @@ def main(argv=None # arguments; those of the command line when None
     _log(_logged_run(command, given), f"chexseg {command}: exit status {status}", why)
     return status
 
-# %% ../nbs/44_cli.ipynb #0089
+# %% ../nbs/44_cli.ipynb #0093
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())

@@ -282,6 +282,8 @@ def is_written(
     made:dict, # the arguments that it shall be made with
 )->bool: # whether it stands there already
     "Recognise a finished set by its `phantom.json`; refuse a folder that holds anything else."
+    if folder.exists() and not folder.is_dir():
+        raise ChexsegError(f"{folder} is a file: name a folder.")
     if not folder.exists() or not any(folder.iterdir()):
         return False
     if not (folder/"phantom.json").exists():

@@ -118,9 +118,10 @@ def check_shown(
 ):
     "Refuse a draw of films of which none shows some task."
     if lost := [t for t in masks.tasks if t not in _shown(masks, drawn)]:
-        there = " ".join(f'"{t}"' for t in _shown(masks, pool))
-        raise ChexsegError(f"None of the {len(drawn)} expert films shows {', '.join(lost)}: draw more of them "
-                           f"(--experts), or leave it out (--tasks {there}).")
+        rest = " ".join(f'"{t}"' for t in masks.tasks if t not in lost)
+        mend = "draw more of them (--experts)" if {*lost} <= {*_shown(masks, pool)} else "outline films that do"
+        raise ChexsegError(f"None of the {len(drawn)} expert films shows {', '.join(lost)}: {mend}"
+                           + f", or leave it out (--tasks {rest})"*bool(rest) + ".")
 
 # %% ../nbs/14_own.ipynb #0035
 def draw_splits(

@@ -13,7 +13,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from .choices import options
-from .core import ChexsegError, check_name
+from .core import ChexsegError, check_name, refuse_device
 
 # %% ../nbs/43a_settings.ipynb #0006
 _BESIDE = ("data", "out", "preset", "until", "device") # options of `chexseg run` that are no choices
@@ -35,14 +35,19 @@ def _checked_name(name, value, path)->str: # the name of an option
         raise ChexsegError(f"{path}: {e}") from None
 
 # %% ../nbs/43a_settings.ipynb #0009
+_LARGEST = 32_000 # bytes of a file of options
+
 def read_config(path # a TOML file of options
 )->dict: # option -> value; the values are checked with the choices
     "The options that a file holds."
+    refuse_device(path)
     try:
+        if Path(path).stat().st_size > _LARGEST:
+            raise ChexsegError(f"{path} is larger than {_LARGEST:,} bytes: name a file of options.")
         found = _load(Path(path).read_text(encoding="utf-8"))
     except OSError as e:
         raise ChexsegError(f"{path} cannot be read ({e.strerror}): name a file of options.") from None
-    except ValueError as e: # of TOML, or of UTF-8
+    except (ValueError, RecursionError) as e: # of TOML, or of UTF-8
         raise ChexsegError(f"{path} is not TOML ({e}): write one name = value a line, texts in quotes.") from None
     config = {_checked_name(name, value, path): value for name, value in found.items()}
     for name in set(config) & set(_BESIDE):

@@ -31,3 +31,43 @@ def test_nobody_waits_for_a_pipe(pipe):
 def test_options_beyond_reason(chosen):
     with pytest.raises(ChexsegError, match=next(iter(chosen))):
         make_choices(**chosen)
+
+
+@pytest.fixture
+def said(capsys, tmp_path, monkeypatch):
+    "What the command says, given arguments: one line."
+    monkeypatch.chdir(tmp_path)
+
+    def said(*args):
+        assert main([str(a) for a in args]) == 1
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1, lines
+        return lines[0]
+
+    return said
+
+
+@pytest.mark.parametrize("args", [["run", ""], ["run", "--out", ""], ["run", "--config", ""], ["init", ""], ["runs", ""],
+                                  ["predict", "", "--model", "x"], ["predict", "x", "--model", ""], ["check", ""]],
+                         ids=lambda a: " ".join(a))
+def test_a_name_that_was_never_set(args, said):
+    assert "empty text" in said(*args)
+
+
+def test_what_the_system_refuses(said):
+    long = "x"*300
+    for args in (["verify", long], ["init", long], ["runs", long], ["run", long], ["phantom", long]):
+        assert "too long" in said(*args)
+
+
+def test_a_phantom_is_no_file(said, tmp_path):
+    (tmp_path/"file").write_text("mine")
+    assert "is a file" in said("phantom", "file")
+
+
+def test_files_of_options_that_are_none(said, pipe, tmp_path):
+    (tmp_path/"deep.toml").write_text("tasks = " + "["*20_000)
+    (tmp_path/"long.toml").write_text("a."*50_000 + "b = 1")
+    assert "device or a pipe" in said("run", "--config", pipe)
+    assert "deep.toml is not TOML" in said("run", "--config", "deep.toml")
+    assert "long.toml is larger" in said("run", "--config", "long.toml")
