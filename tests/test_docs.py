@@ -112,7 +112,8 @@ def test_pages_can_be_read_by_all(site):
     for name, page in site.items():
         tags = [tag for tag, _ in page.tags]
         assert ("html", {"lang": "en"}) in page.tags, name
-        assert tags.count("title") == tags.count("h1") == tags.count("main") == 1, name
+        head = tags[:tags.index("body")] # lines of a drawing have titles of their own
+        assert head.count("title") == tags.count("h1") == tags.count("main") == 1, name
         pictures = [a for tag, a in page.tags if tag == "img"]
         assert all(a.get("alt") for a in pictures), f"{name}: a picture without a text"
         assert len(page.ids) == len(set(page.ids)), f"{name}: two elements share an id"

@@ -12,8 +12,10 @@ from chexseg.choices import STAGES, STUDIES
 
 HEAVY = ("torch", "fastai", "pandas", "matplotlib", "cv2")
 LIGHT = ("core choices masks outlines shapes anatomy skeleton radiograph pathology phantom dataset films tables data "
-         "formats show charts devices maps pseudomasks evaluation analysis runs report").split()
-NAMES = ("run", "predict", "phantom", "excerpt", "study", *STAGES)
+         "formats json_formats run_tables mask_pictures boxes importing screening check show charts devices maps "
+         "pseudomasks evaluation analysis quality owners runs comparison subgroups figures report trainings "
+         "settings").split()
+NAMES = (*"run predict phantom excerpt study import export check figures subgroups runs".split(), *STAGES)
 COMMANDS = ([], *([name] for name in NAMES), *(["study", name] for name in STUDIES))
 WITHOUT = """
 import sys
