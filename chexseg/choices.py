@@ -110,7 +110,7 @@ class StudyChoices:
     experts: int = _choice(12, "films with expert masks that segmenters may learn from", least=1)
     tune_on: str = _choice("experts", "films whose outlines thresholds are chosen on: those of the experts alone, or "
                            "the validation films", ("experts", "validation"))
-    side: int = _choice(96, "films are letterboxed to side x side pixels", least=1, most=8192)
+    side: int = _choice(96, "films are letterboxed to side x side pixels", least=1, most=4096)
     uncertain: str = _choice("U-Ignore", "policy for uncertain labels", UNCERTAIN)
     blank: str = _choice("negative", "policy for observations that a report does not mention", BLANK)
 

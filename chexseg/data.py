@@ -220,7 +220,7 @@ def _folders_in(folder:Path # where to look
 )->list: # folders
     "Folders that may hold label files or masks, not those with the films themselves."
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.is_dir() and e.name not in SPLITS]
+        names = [e.name for e in entries if os.path.isdir(e.path) and e.name not in SPLITS]
     return [folder/n for n in sorted(names) if not n.startswith((".", "patient"))]
 
 # %% ../nbs/15_data.ipynb #0072

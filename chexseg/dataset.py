@@ -300,8 +300,10 @@ def check_made(made:dict # seed, side and the number of films in each split
     counts = {split: made[split] for split in SPLIT_FILES}
     if min(counts.values()) < 0:
         raise ChexsegError(f"A phantom set cannot have {counts} films: ask for 0 or more of each.")
-    if made["side"] < 32:
-        raise ChexsegError(f"A phantom film cannot be {made['side']} pixels across: ask for side=32 or more.")
+    if not 32 <= made["side"] <= 8192:
+        raise ChexsegError(f"A phantom film cannot be {made['side']} pixels across: ask for side=32 or more, up to 8192.")
+    if made["seed"] < 0:
+        raise ChexsegError(f"A phantom set cannot have seed={made['seed']}: give 0 or more.")
 
 # %% ../nbs/11_dataset.ipynb #0071
 def write_phantom(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core import MOST_PIXELS, ChexsegError, atomic_path
+from .core import MOST_PIXELS, ChexsegError, atomic_path, refuse_device
 from .masks import letterbox
 
 # %% ../nbs/12_films.ipynb #0007
@@ -33,6 +33,7 @@ def to_uint8(
 def is_dicom(path # a file
 )->bool: # by its content, since many DICOM files have no ending
     "Is this file DICOM?"
+    refuse_device(path)
     if str(path).lower().endswith((".dcm", ".dicom")):
         return True
     try:
@@ -96,7 +97,8 @@ def _greys(ds # pydicom's data set
 # %% ../nbs/12_films.ipynb #0031
 def _check_file(path # a film
 ):
-    "Complain about a film that is not there."
+    "Complain about a film that is not there, or no file."
+    refuse_device(path)
     if os.path.isdir(path):
         raise ChexsegError(f"{path} is a folder, not a film: name a file.")
     if not os.path.exists(path):

@@ -145,11 +145,18 @@ def _check_kind(config, path):
         raise ChexsegError(f"{path} does not hold a segmenter: name one that `save_segmenter` wrote.")
 
 # %% ../nbs/34_inference.ipynb #0037
+def _leads_away(task)->bool: # would a folder of this name lie elsewhere than in the one where masks are written?
+    parts = task.replace("\\", "/").split("/")
+    return not task.isprintable() or any(p.strip() in ("", ".", "..") for p in parts) or ":" in parts[0]
+
+# %% ../nbs/34_inference.ipynb #0039
 def _check_decisions(config, path):
     "Refuse a config without tasks, with an odd size of films, or without a threshold and a cutoff for each task."
     tasks, side = config.get("tasks"), config.get("side")
     if not isinstance(tasks, list) or not all(isinstance(t, str) for t in tasks) or not tasks:
         raise ChexsegError(f"{path} does not say what it outlines (tasks): copy its config again.")
+    if bad := [t for t in tasks if _leads_away(t)]:
+        raise ChexsegError(f"{path} outlines {bad[0]!r}, which cannot name a folder for masks: do not use this segmenter.")
     if not isinstance(side, int) or not 32 <= side <= 4096:
         raise ChexsegError(f"{path} says that films have side={side!r}: it must be a whole number from 32 to 4096.")
     for name in ("thresholds", "cutoffs"):
@@ -159,7 +166,7 @@ def _check_decisions(config, path):
     if not isinstance(config.get("decoder"), str):
         raise ChexsegError(f"{path} names no decoder: copy its config again.")
 
-# %% ../nbs/34_inference.ipynb #0040
+# %% ../nbs/34_inference.ipynb #0042
 def load_segmenter(path, # the path given to `save_segmenter`, with or without suffix
 )->Segmenter: # in evaluation mode, on the best device
     "The segmenter of a checkpoint."
@@ -172,12 +179,12 @@ def load_segmenter(path, # the path given to `save_segmenter`, with or without s
     model.config = config
     return model.to(best_device()).eval()
 
-# %% ../nbs/34_inference.ipynb #0045
+# %% ../nbs/34_inference.ipynb #0047
 def _shards(folder, ids, size)->dict: # file -> ids
     "The parts of a large set, `size` films each, and where their masks are kept until they are put together."
     return {folder/f"{k:05d}.json": ids[a:a + size] for k, a in enumerate(range(0, len(ids), size))}
 
-# %% ../nbs/34_inference.ipynb #0048
+# %% ../nbs/34_inference.ipynb #0050
 def _joined(files, tasks)->MaskSet:
     "The masks of several files, each of which is waited for."
     out = MaskSet(tasks=tasks)
@@ -186,7 +193,7 @@ def _joined(files, tasks)->MaskSet:
         out.masks |= MaskSet.read(file, tasks).masks
     return out
 
-# %% ../nbs/34_inference.ipynb #0051
+# %% ../nbs/34_inference.ipynb #0053
 def write_masks(
     path, # JSON file to write
     model:Segmenter, # a segmenter

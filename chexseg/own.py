@@ -220,6 +220,8 @@ def init_folder(
         raise ChexsegError(f"{folder} is a file: name a folder.")
     if bad := [t for t in tasks if not t.strip() or set(t) & set('/\\,"')]:
         raise ChexsegError(f"{bad[0]!r} cannot be a folder and a column: leave slashes, commas and quotes out.")
+    if twice := [t for t in tasks if t in ("Path", "Patient", "Split") or tasks.count(t) > 1]:
+        raise ChexsegError(f"{twice[0]!r} would be two columns of labels.csv: name each finding once, and otherwise.")
     new = [f"masks/{t}" for t in tasks if not (folder/"masks"/t).exists()]
     new += ["films"]*(not find_films(folder) and not (folder/"films").exists())
     for d in new:

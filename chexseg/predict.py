@@ -45,7 +45,10 @@ def find_inputs(
         inside = Path(out).resolve() if out else None
         found += [f for f in some if not inside or inside not in f.resolve().parents]
     if not found:
-        raise ChexsegError(f"There is no film in {what}: name a film, a folder of films or a pattern.")
+        raise ChexsegError(f"There is no film in {what}" + f" outside of {out}, the folder to write"*bool(out)
+                           + ": name a film, a folder of films or a pattern.")
+    if odd := [f for f in found if not f.name.isprintable()]:
+        raise ChexsegError(f"{str(odd[0])!r} has letters in its name that cannot be written into a table: rename it.")
     return list(dict.fromkeys(found))
 
 # %% ../nbs/35_predict.ipynb #0010

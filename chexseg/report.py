@@ -16,7 +16,7 @@ import pandas as pd
 
 from .border import border_text
 from .choices import METHODS
-from .core import atomic_path
+from .core import ChexsegError, atomic_path
 from .evaluation import CONVENTIONS, gap_reduction, matched, results_table, summary
 from .masks import MaskSet
 from .runs import Run, as_run
@@ -171,6 +171,8 @@ def excerpt_ids(
     n:int=12, # test films; half as many of the other roles, and all expert films
 )->list: # ids
     "Films worth keeping in an excerpt of a run."
+    if n < 1:
+        raise ChexsegError(f"An excerpt cannot have {n} test films: ask for 1 or more.")
     run = as_run(run)
     pseudo = run.masks("pseudo")
     part = {role: run.part(role) for role in ("test", "valid", "weak", "expert")}

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from .core import ChexsegError, check_name, check_tasks, image_id
+from .core import ChexsegError, check_name, check_tasks, image_id, refuse_device
 from .evaluation import Fractions, fractions, interval, miou, patients_for, resample, score_text
 from .runs import Run, as_run
 from .show import color_of
@@ -39,6 +39,7 @@ def _known_by(facts, films, path)->pd.Series: # a row of the file for each film:
 
 # %% ../nbs/37a_subgroups.ipynb #0011
 def _read_facts(path, films)->pd.DataFrame: # index id: columns of the file, those of `PATIENT_FACTS` by their keys
+    refuse_device(path)
     try:
         facts = pd.read_csv(path, dtype={"id": str, "Patient": str})
     except (OSError, ValueError) as e:
@@ -131,7 +132,7 @@ def subgroup_table(
     "Mean IoU of every group with its 95% interval over patients."
     run = as_run(run)
     groups, films = film_groups(run, facts), _Films(run, tasks)
-    methods = [check_name(m, films.areas, "method of this run") for m in methods or films.areas]
+    methods = [check_name(m, films.areas, "method of this run") for m in dict.fromkeys(methods or films.areas)]
     asked = [by for by in groups if groups[by].nunique() > 1]
     if not asked:
         raise ChexsegError(f"Nothing is known that divides the test films of {run.folder} into groups: give a table "
