@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .choices import METHODS, options
+from .choices import options
 from .classifier import load_classifier
 from .core import ChexsegError, digest, read_json, write_json
 from .data import Study

@@ -7,7 +7,6 @@ __all__ = ['FEW', 'BANDS', 'film_groups', 'subgroup_table', 'subgroup_gaps', 'dr
 
 # %% ../nbs/52_subgroups.ipynb #0002
 import warnings
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -24,7 +24,7 @@ from .charts import show_curve
 from .core import ChexsegError, check_name, read_json, write_json
 from .explore import Explorer, dropdown, import_widgets, side_by_side
 from .masks import MaskSet
-from .show import color_of, overlay, png_uri, show_row
+from .show import color_of, overlay, png_uri
 
 # %% ../nbs/55_trainings.ipynb #0007
 class Look(NamedTuple):

@@ -1,4 +1,4 @@
-"""fastai's callbacks in the book's trainings: they are taken along, they see what they need, and they leave no trace."""
+"""fastai's callbacks in the book's trainings: they are taken along, see what they need, and leave no trace."""
 from functools import partial
 
 import pandas as pd

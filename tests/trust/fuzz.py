@@ -38,8 +38,8 @@ from chexseg.segmentation import build_segmenter
 from .bad_inputs import dicom_with
 
 SECONDS = 10 # that reading a small file may take
-ODD = [None, True, -1, 0, 1, 1.5, 1e308, float("nan"), float("inf"), 2**63, 10**30, "", "x", "../../x", "\x00", [], {}, [[]],
-       [1], {"a": 1}, "9"*50]
+ODD = [None, True, -1, 0, 1, 1.5, 1e308, float("nan"), float("inf"), 2**63, 10**30, "", "x", "../../x", "\x00", [], {},
+       [[]], [1], {"a": 1}, "9"*50]
 
 
 class Target(NamedTuple):
@@ -90,7 +90,8 @@ def map_pickle(path):
 def maps(path):
     "A folder of maps."
     n, tasks = 3, ["Edema", "Atelectasis"]
-    SaliencySet(np.random.rand(n, 2, 4, 4), np.ones((n, 2)), np.ones((n, 2)), [(8, 8)]*n, list("abc"), tasks, 8).save(path)
+    some, ones = np.random.rand(n, 2, 4, 4), np.ones((n, 2))
+    SaliencySet(some, ones, ones, [(8, 8)]*n, list("abc"), tasks, 8).save(path)
 
 
 def of_maps(ending):
@@ -150,7 +151,7 @@ TARGETS = {
     "network, weights": Target(of_net("safetensors"), lambda p: load_segmenter(p.with_suffix(""))),
     "run": Target(config, lambda p: Run(p.parent)),
     "areas": Target(saved(areas, "areas.npz"), read_areas),
-    "state of a training": Target(saved(lambda p: write_state(p, {"a": [1, torch.ones(3)]}), "s.safetensors"), read_state),
+    "training": Target(saved(lambda p: write_state(p, {"a": [1, torch.ones(3)]}), "s.safetensors"), read_state),
 }
 
 

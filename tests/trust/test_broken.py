@@ -54,7 +54,8 @@ def said(capsys, tmp_path, monkeypatch):
     return said
 
 
-@pytest.mark.parametrize("args", [["run", ""], ["run", "--out", ""], ["run", "--config", ""], ["init", ""], ["runs", ""],
+@pytest.mark.parametrize("args", [["run", ""], ["run", "--out", ""], ["run", "--config", ""], ["init", ""],
+                                  ["runs", ""],
                                   ["predict", "", "--model", "x"], ["predict", "x", "--model", ""], ["check", ""]],
                          ids=lambda a: " ".join(a))
 def test_a_name_that_was_never_set(args, said):

@@ -11,8 +11,8 @@ from chexseg.pipeline import run_pipeline
 
 from .test_kills import ENV, digests
 
-SMALL = dict(films=(40, 30, 8), side=64, experts=8, classifier_epochs=1, segmenter_steps=2, segmenter_bs=4, bootstraps=10,
-             workers=0, methods=("full", "semi"))
+SMALL = dict(films=(40, 30, 8), side=64, experts=8, classifier_epochs=1, segmenter_steps=2, segmenter_bs=4,
+             bootstraps=10, workers=0, methods=("full", "semi"))
 RUN = ("run --films 40 30 8 --side 64 --experts 8 --classifier-epochs 1 --segmenter-steps 2 --segmenter-bs 4 "
        "--bootstraps 10 --workers 0 --methods full semi --out run").split()
 

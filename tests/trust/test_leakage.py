@@ -13,7 +13,8 @@ from chexseg.dataset import write_phantom
 from chexseg.masks import MaskSet
 from chexseg.pipeline import run_pipeline
 
-LEARNT = ("classifier.*", "segmenters/*", "masks/pseudo.json", "tuning_results.csv", "saliency/weak/*", "saliency/expert/*")
+LEARNT = ("classifier.*", "segmenters/*", "masks/pseudo.json", "tuning_results.csv", "saliency/weak/*",
+          "saliency/expert/*")
 SMALL = dict(side=64, experts=8, classifier_epochs=1, segmenter_steps=4, segmenter_bs=4, bootstraps=10, workers=0,
              methods=("full", "full+vote", "semi", "ours"), until="segmenters")
 

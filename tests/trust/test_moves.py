@@ -13,8 +13,8 @@ from chexseg.owners import first_is_there, owned
 from chexseg.pipeline import run_pipeline
 from chexseg.runs import Run
 
-TINY = dict(side=64, experts=8, classifier_epochs=1, segmenter_steps=2, segmenter_bs=4, methods=("full",), bootstraps=10,
-            workers=0)
+TINY = dict(side=64, experts=8, classifier_epochs=1, segmenter_steps=2, segmenter_bs=4, methods=("full",),
+            bootstraps=10, workers=0)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,13 @@ def test_a_run_on_a_phantom_may_be_moved(tmp_path):
     assert all(str(tmp_path/"b") in path for path in run.table.path)
 
 
-HOLD = "import sys, time\nfrom chexseg.owners import owned\nwith owned(sys.argv[1]):\n    print(1, flush=True)\n    time.sleep(99)"
+HOLD = """
+import sys, time
+from chexseg.owners import owned
+with owned(sys.argv[1]):
+    print(1, flush=True)
+    time.sleep(99)
+"""
 
 
 @pytest.fixture
@@ -79,7 +85,8 @@ def test_the_folder_of_a_dead_owner_is_taken_over(other, tmp_path):
 def test_nobody_waits_for_a_dead_first_process(other, tmp_path):
     start = time.monotonic()
     other.kill()
-    with pytest.raises(ChexsegError, match="has ended without finishing it"), watching(first_is_there(tmp_path/"run", .3)):
+    look = first_is_there(tmp_path/"run", patience=.3)
+    with pytest.raises(ChexsegError, match="has ended without finishing it"), watching(look):
         wait_for(tmp_path/"run"/"never", every=.05, limit=60)
     assert time.monotonic() - start < 30
 
