@@ -48,7 +48,7 @@ def executed(path):
     "A notebook as it comes out today; cells that are not to be run are left out."
     nb = nbformat.read(path, 4)
     for cell in nb.cells:
-        if cell.cell_type == "code" and re.search(r"^#\| *(eval: *false|cuda|slow|data)", cell.source, re.M):
+        if cell.cell_type == "code" and re.search(r"^#\| *(eval: *false|cuda|data)", cell.source, re.M):
             cell.source = ""
     resources = {"metadata": {"path": str(Path(path).parent)}}
     NotebookClient(nb, timeout=3600, kernel_name="python3", resources=resources).execute()
