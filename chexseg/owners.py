@@ -45,12 +45,14 @@ def owned(
     "Work on a folder alone; within one process this may be asked for again."
     lock = _lock(folder)
     try:
-        with may_write(folder):
-            lock.acquire(timeout=patience, poll_interval=.05)
+        lock.acquire(timeout=patience, poll_interval=.05)
     except Timeout:
         who = owner_of(folder) or "another process"
         raise ChexsegError(f"{folder} is being worked on by {who}: wait until it is done, stop it, or name another "
                            "folder with --out.") from None
+    except OSError:
+        with may_write(folder):
+            raise
     try:
         if lock.lock_counter == 1:
             now = time.strftime("%Y-%m-%d %H:%M")

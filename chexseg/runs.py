@@ -269,31 +269,36 @@ def save_study(self:Run,
     write_json(self/"tasks.json", study.tasks)
     write_json(self/"films.json", study.table.role.value_counts().to_dict())
     root = os.path.abspath(study.root or self.folder)
-    write_json(self/"config.json", read_json(self/"config.json") | dict(folder=root))
+    if not _is_in(root, self.folder):
+        write_json(self/"config.json", read_json(self/"config.json") | dict(folder=root))
     paths = [_shortest(p, self.folder, root) for p in study.table.path]
     with atomic_path(self/"study.csv") as p:
         study.table.assign(path=paths).to_csv(p, index=False)
 
 # %% ../nbs/49_runs.ipynb #0054
+def _is_in(path, folder)->bool: # is a file or a folder below another, or the same?
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
+
+# %% ../nbs/49_runs.ipynb #0056
 def _shortest(path, folder, root)->str: # relative to the run folder, or to the data folder, as both can be moved
     for start, base in (("", folder), ("{data}/", root)):
-        if Path(os.path.abspath(path)).is_relative_to(os.path.abspath(base)):
+        if _is_in(path, base):
             return start + Path(os.path.relpath(path, base)).as_posix()
     return os.path.abspath(path)
 
-# %% ../nbs/49_runs.ipynb #0056
+# %% ../nbs/49_runs.ipynb #0058
 @patch(as_prop=True)
 def tasks(self:Run)->list: # in the order of all arrays
     "What is to be found."
     return read_json(self/"tasks.json")
 
-# %% ../nbs/49_runs.ipynb #0058
+# %% ../nbs/49_runs.ipynb #0060
 @patch(as_prop=True)
 def films(self:Run)->dict: # role -> number of films
     "How many films of each role the run has used."
     return read_json(self/"films.json")
 
-# %% ../nbs/49_runs.ipynb #0060
+# %% ../nbs/49_runs.ipynb #0062
 def read_rows(
     path, # a CSV file of a run
     needs=(), # columns that must be there
@@ -310,7 +315,7 @@ def read_rows(
                            "damaged, and --mend lets the run make it anew.") from None
     return t
 
-# %% ../nbs/49_runs.ipynb #0062
+# %% ../nbs/49_runs.ipynb #0064
 @patch(as_prop=True)
 def table(self:Run)->pd.DataFrame: # one row a film
     "The study table, with the films where they are now."
@@ -320,7 +325,7 @@ def table(self:Run)->pd.DataFrame: # one row a film
         raise ChexsegError(f"{self/'config.json'}: folder={data!r} is no name of a folder: put it in quotes.")
     return t.assign(path=[str(self.folder/p.replace("{data}", data, 1)) for p in t.path])
 
-# %% ../nbs/49_runs.ipynb #0064
+# %% ../nbs/49_runs.ipynb #0066
 @patch
 def masks(self:Run,
     name:str="experts", # "experts", "readers", "pseudo" or "irnet"
@@ -328,7 +333,7 @@ def masks(self:Run,
     "Masks that the run keeps."
     return MaskSet.read(self/"masks"/f"{name}.json", self.tasks)
 
-# %% ../nbs/49_runs.ipynb #0066
+# %% ../nbs/49_runs.ipynb #0068
 @patch
 def maps(self:Run,
     role:str, # "weak", "valid", "test"; "irnet" for the walked maps of the validation films
@@ -336,7 +341,7 @@ def maps(self:Run,
     "Saliency maps that the run keeps."
     return SaliencySet.load(self/"saliency"/role)
 
-# %% ../nbs/49_runs.ipynb #0068
+# %% ../nbs/49_runs.ipynb #0070
 @patch
 def part(self:Run,
     *roles:str, # "weak", "expert", "valid", "test"; all films when none are given
@@ -349,7 +354,7 @@ def part(self:Run,
     in_memory = len(self.table)*c.study.side**2 < 1e9
     return replace(study.part(*roles), kept=self.squares if in_memory else None)
 
-# %% ../nbs/49_runs.ipynb #0070
+# %% ../nbs/49_runs.ipynb #0072
 @patch
 def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "readers" last, where there are any
     "What segmenters and human readers say of the test films."
@@ -358,32 +363,32 @@ def predictions(self:Run)->dict: # method -> `MaskSet` of the test films; "reade
         made["readers"] = self.masks("readers")
     return made
 
-# %% ../nbs/49_runs.ipynb #0073
+# %% ../nbs/49_runs.ipynb #0075
 @patch(as_prop=True)
 def on_phantom(self:Run)->bool:
     "Were the films drawn?"
     return "phantom.json" in read_json(self/"manifest.json")["inputs"]
 
-# %% ../nbs/49_runs.ipynb #0075
+# %% ../nbs/49_runs.ipynb #0077
 @patch(as_prop=True)
 def labels(self:Run)->dict: # method -> what to call it; "readers" are the second readers
     "Methods under the names that tables show."
     who = "simulated readers" if self.on_phantom else "radiologists"
     return {name: method.label for name, method in METHODS.items()} | dict(readers=who)
 
-# %% ../nbs/49_runs.ipynb #0078
+# %% ../nbs/49_runs.ipynb #0080
 def _check_scored(run): # the last but one stage must be done
     if not run.finished("scores"):
         raise ChexsegError(f"{run.folder} has no scores yet: finish it with `chexseg scores {run.folder}`.")
 
-# %% ../nbs/49_runs.ipynb #0080
+# %% ../nbs/49_runs.ipynb #0082
 def _by_convention(run, name, convention)->pd.DataFrame: # the rows of a table of scores that one convention gave
     check_convention(convention)
     _check_scored(run)
     t = read_rows(run/f"{name}.csv", ["convention"])
     return t[t.convention == convention].drop(columns="convention").reset_index(drop=True)
 
-# %% ../nbs/49_runs.ipynb #0081
+# %% ../nbs/49_runs.ipynb #0083
 @patch
 def results(self:Run,
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -391,14 +396,14 @@ def results(self:Run,
     "IoU of every method and task over the test films, with intervals."
     return _by_convention(self, "results", convention)
 
-# %% ../nbs/49_runs.ipynb #0084
+# %% ../nbs/49_runs.ipynb #0086
 @patch
 def areas(self:Run)->dict: # method -> `Areas` of the test films
     "Shared, predicted and true area of every test film and task."
     _check_scored(self)
     return read_areas(self/"areas.npz")
 
-# %% ../nbs/49_runs.ipynb #0086
+# %% ../nbs/49_runs.ipynb #0088
 @patch
 def film_ious(self:Run,
     convention:str="either", # which films count: "either", "both" or "truth"
@@ -406,7 +411,7 @@ def film_ious(self:Run,
     "IoU of every method on every test film and task."
     return {m: iou_from_areas(a, convention) for m, a in self.areas().items()}
 
-# %% ../nbs/49_runs.ipynb #0088
+# %% ../nbs/49_runs.ipynb #0090
 @patch
 def comparisons(self:Run,
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
@@ -417,12 +422,12 @@ def comparisons(self:Run,
     t = _by_convention(self, "comparisons", convention)
     return {pair: part.drop(columns="pair").set_index("task") for pair, part in t.groupby("pair", sort=False)}
 
-# %% ../nbs/49_runs.ipynb #0092
+# %% ../nbs/49_runs.ipynb #0094
 def _probabilities(sal)->pd.DataFrame: # what the classifier said when maps were made; index id, a column a task
     named = [f"{t}: probability" for t in sal.tasks]
     return pd.DataFrame(sal.probs.astype(float), pd.Index(sal.ids, name="id"), named)
 
-# %% ../nbs/49_runs.ipynb #0094
+# %% ../nbs/49_runs.ipynb #0096
 @patch
 def test_films(self:Run)->pd.DataFrame: # index id: `KEYS` but path and role, a label a task, "TASK: probability"
     "Every test film with its patient, its labels, and the classifier's answers where maps were made."
@@ -434,7 +439,7 @@ def test_films(self:Run)->pd.DataFrame: # index id: `KEYS` but path and role, a 
     said = _probabilities(self.maps("test")) if (self/"saliency"/"test"/"index.json").exists() else None
     return who.join(labels).join(said) if said is not None else who.join(labels)
 
-# %% ../nbs/49_runs.ipynb #0097
+# %% ../nbs/49_runs.ipynb #0099
 def _excerpt_tables(run, to): # whole; the scores of single films are in the areas
     (to/"stages").mkdir(parents=True)
     names = ("config.json", "tasks.json", "films.json", "manifest.json")
@@ -446,7 +451,7 @@ def _excerpt_tables(run, to): # whole; the scores of single films are in the are
     for stage in run.seconds(): # without digests, which are those of the whole run's files
         write_json(to/"stages"/f"{stage}.json", read_json(run.record(stage)) | dict(files={}))
 
-# %% ../nbs/49_runs.ipynb #0099
+# %% ../nbs/49_runs.ipynb #0101
 def _excerpt_masks(run, to, ids):
     for folder in ("masks", "predictions"):
         for file in sorted((run/folder).glob("*.json")):
@@ -455,14 +460,14 @@ def _excerpt_masks(run, to, ids):
             else:
                 MaskSet.read(file, run.tasks).subset(ids).save(to/folder/file.name)
 
-# %% ../nbs/49_runs.ipynb #0100
+# %% ../nbs/49_runs.ipynb #0102
 def _excerpt_maps(run, to, ids):
     for folder in sorted((run/"saliency").iterdir()):
         maps = SaliencySet.load(folder)
         if kept := [i for i in ids if i in maps]:
             maps.subset(kept).save(to/"saliency"/folder.name)
 
-# %% ../nbs/49_runs.ipynb #0101
+# %% ../nbs/49_runs.ipynb #0103
 def _excerpt_films(run, to, ids):
     part = run.part().subset(ids)
     paths = [f"films/{i}.jpg" for i in part.ids]
@@ -471,7 +476,7 @@ def _excerpt_films(run, to, ids):
         Image.fromarray(part.film(k)).save(to/path, quality=75) # pixels alone: no header comes along
     part.table.assign(path=paths).to_csv(to/"study.csv", index=False)
 
-# %% ../nbs/49_runs.ipynb #0103
+# %% ../nbs/49_runs.ipynb #0105
 def _half_weights(source, to): # a checkpoint in half precision
     state = load_file(source.with_suffix(".safetensors"))
     half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in state.items()}
@@ -479,7 +484,7 @@ def _half_weights(source, to): # a checkpoint in half precision
     config = {k: v for k, v in read_json(source.with_suffix(".json")).items() if k != "sha256"} # of the other weights
     write_json(to.with_suffix(".json"), config)
 
-# %% ../nbs/49_runs.ipynb #0104
+# %% ../nbs/49_runs.ipynb #0106
 def excerpt(
     run:Run, # a scored run
     folder, # where the excerpt goes; must not exist
@@ -500,7 +505,7 @@ def excerpt(
         os.replace(part, to)
     return Run(to)
 
-# %% ../nbs/49_runs.ipynb #0107
+# %% ../nbs/49_runs.ipynb #0109
 def story()->Run:
     "The small run that travels with the package."
     return Run(Path(__file__).parent/"story")

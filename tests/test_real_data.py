@@ -14,7 +14,7 @@ from chexseg.data import open_study, view_counts
 from chexseg.films import film_size, read_film
 from chexseg.formats import CHESTX_DET, read_chestx_det
 from chexseg.masks import letterbox
-from chexseg.tables import label_array
+from chexseg.tables import KEYS, label_array
 
 DATA = Path(os.environ.get("CHEXSEG_TEST_DATA", "") or "-")
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="set CHEXSEG_TEST_DATA to a folder of real films")
@@ -42,9 +42,10 @@ def test_chexlocalize_counts_its_views(study):
 
 def test_chexlocalize_labels_are_the_files_own(study):
     csv = pd.read_csv(DATA/"chexlocalize/CheXpert/val_labels.csv")
-    names = [observation_of(o) for o in study.table.columns[5:]]
+    labels = study.table.drop(columns=[c for c in KEYS if c in study.table])
+    names = [observation_of(o) for o in labels]
     assert sorted(names) == sorted(OBSERVATIONS)
-    assert (study.table.iloc[:, 5:].to_numpy() == csv[names].to_numpy()).all()
+    assert (labels.to_numpy() == csv[names].to_numpy()).all()
     y = dict(zip(TASKS, label_array(study.table, TASKS)[0]))
     assert [t for t, v in y.items() if v == 1] == ["Enlarged Cardiomediastinum", "Cardiomegaly", "Airspace Opacity"]
 

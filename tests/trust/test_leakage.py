@@ -112,7 +112,7 @@ def another_film(_, place):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(place)
 
 
-@pytest.mark.parametrize("film, says", [(another_film, "is in the splits"), (shutil.copyfile, "are in train and test")])
+@pytest.mark.parametrize("film, says", [(another_film, "is in the splits"), (shutil.copyfile, "is in the splits")])
 def test_a_patient_or_a_film_in_two_splits_is_refused(data, tmp_path, film, says):
     folder = shutil.copytree(data, tmp_path/"films")
     patient = in_test_too(folder, film)
