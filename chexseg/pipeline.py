@@ -25,7 +25,7 @@ from .classifier import auroc_table, fit_classifier, load_classifier, predict_pr
 from .core import (ChexsegError, atomic_path, check_name, digest, read_json, rng, versions, wait_for, watching,
                           world, write_json)
 from .border import border_table, border_text, even_maps
-from .cost import checked_study
+from .cost import checked_study, training_steps
 from .data import assign_roles, understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
                                 iou_from_areas, save_areas)
@@ -282,17 +282,10 @@ def run_irnet(run):
     write_pseudomasks(run, "irnet", "IRNet", walked, .6)
 
 # %% ../nbs/62_pipeline.ipynb #0048
-def _film_count(run, recipe)->int: # films that a recipe draws from
-    n, share = run.films, get_recipe(recipe).experts
-    weak = run.choices.run.weak_films or n["weak"]
-    return n["expert"]*(share > 0) + weak*(share < 1)
+def _steps(run, recipe)->int: # of a training
+    return training_steps(run.choices, recipe, run.films if run.choices.segmenter.epochs else {})
 
-# %% ../nbs/62_pipeline.ipynb #0049
-def _steps(run, recipe)->int: # of a training; by epochs where these were chosen
-    c = run.choices.segmenter
-    return max(1, c.epochs*_film_count(run, recipe)//c.bs) if c.epochs else c.steps
-
-# %% ../nbs/62_pipeline.ipynb #0051
+# %% ../nbs/62_pipeline.ipynb #0050
 def shared_choices(
     run:Run, # any run
     recipe="full", # whose steps are meant, as `fit_segmenter` takes it
@@ -304,7 +297,7 @@ def shared_choices(
     how = {name: getattr(c.segmenter, name) for name in names}
     return how | dict(weights=weights, steps=_steps(run, recipe), seed=c.run.seed, workers=reading_workers(run))
 
-# %% ../nbs/62_pipeline.ipynb #0052
+# %% ../nbs/62_pipeline.ipynb #0051
 def segmenter_choices(
     run:Run, # any run
     recipe, # as `fit_segmenter` takes it
@@ -314,7 +307,7 @@ def segmenter_choices(
     own = dict(side=c.study.side, encoder=c.segmenter.encoder, decoder=c.segmenter.decoder)
     return own | shared_choices(run, recipe)
 
-# %% ../nbs/62_pipeline.ipynb #0055
+# %% ../nbs/62_pipeline.ipynb #0054
 def judges(run:Run # a prepared run
 )->dict: # arguments of `fit_segmenter`, `fit_student` and `add_vote`: expert, valid, labelled
     "The films that decide on thresholds and cutoffs."
@@ -324,7 +317,7 @@ def judges(run:Run # a prepared run
     held = run.part("held")
     return dict(expert=expert, labelled=held if len(held) >= 300 else run.part("held", "weak"))
 
-# %% ../nbs/62_pipeline.ipynb #0057
+# %% ../nbs/62_pipeline.ipynb #0056
 def _weak_part(run, masks="pseudo"): # the pseudo-labelled films that segmenters learn from
     part, n = run.part("weak", masks=masks), run.choices.run.weak_films
     if not n:
@@ -332,7 +325,7 @@ def _weak_part(run, masks="pseudo"): # the pseudo-labelled films that segmenters
     chosen = set(rng(run.choices.run.seed, "subset").permutation(part.ids)[:n])
     return part.where([i in chosen for i in part.ids])
 
-# %% ../nbs/62_pipeline.ipynb #0059
+# %% ../nbs/62_pipeline.ipynb #0058
 def run_recipe(
     run:Run, # any run
     name:str, # of `RECIPES`
@@ -341,21 +334,21 @@ def run_recipe(
     c = run.choices
     return replace(get_recipe(name, c.run.expert_share if name == "semi" else None), label_gate=c.masks.label_gate)
 
-# %% ../nbs/62_pipeline.ipynb #0061
+# %% ../nbs/62_pipeline.ipynb #0060
 def _distil(run): # a student of the fully supervised segmenter
     teacher = load_segmenter(run/"segmenters"/"full")
     given = shared_choices(run)
     given["steps"] *= 2
     return fit_student(teacher, run.part("weak"), temperature=run.choices.run.temperature, **judges(run), **given).model
 
-# %% ../nbs/62_pipeline.ipynb #0062
+# %% ../nbs/62_pipeline.ipynb #0061
 def _learn(run, name): # a segmenter of its own
     method = METHODS[name]
     recipe, chosen = run_recipe(run, method.recipe), segmenter_choices(run, method.recipe)
     weak, before = _weak_part(run, method.masks), begun_from(run, name)
     return fit_segmenter(recipe, weak=weak, begin=before, **judges(run), **chosen).model
 
-# %% ../nbs/62_pipeline.ipynb #0063
+# %% ../nbs/62_pipeline.ipynb #0062
 def _ours(run): # a student of outlines, saliency and image labels
     full = [load_segmenter(run/"segmenters"/"full")] if "full" in run.choices.run.methods else []
     first = [before] if (before := begun_from(run, "ours")) else []
@@ -363,7 +356,7 @@ def _ours(run): # a student of outlines, saliency and image labels
     maps = even_maps(run.maps("weak"), always)
     return fit_ours(weak=_weak_part(run), maps=maps, trained=first + full, **judges(run), **chosen).model
 
-# %% ../nbs/62_pipeline.ipynb #0064
+# %% ../nbs/62_pipeline.ipynb #0063
 def _trained(run, name): # the segmenter of a method
     method = METHODS[name]
     if method.vote_on:
@@ -371,7 +364,7 @@ def _trained(run, name): # the segmenter of a method
     own = dict(distil=_distil, ours=_ours)
     return own[method.recipe](run) if method.recipe in own else _learn(run, name)
 
-# %% ../nbs/62_pipeline.ipynb #0066
+# %% ../nbs/62_pipeline.ipynb #0065
 def _watched(run, name): # the segmenter of a method; its training is recorded where that was asked for
     looks, valid = run.choices.run.watch, run.part("valid")
     if not looks or METHODS[name].vote_on:
@@ -382,7 +375,7 @@ def _watched(run, name): # the segmenter of a method; its training is recorded w
         record.save(run/"trainings"/f"{name}.json")
     return model
 
-# %% ../nbs/62_pipeline.ipynb #0068
+# %% ../nbs/62_pipeline.ipynb #0067
 @stage("segmenters", shared=True)
 def run_segmenters(run):
     "Train one segmenter for each method; those that are there already are left alone."
@@ -397,10 +390,11 @@ def run_segmenters(run):
         if world()[0]:
             wait_for(done)
         else:
-            model.config["typical"] = typical_films(model, run.part("weak", "expert"))
+            if not method.vote_on: # a voter leaves the network, and what is known of its films, as they were
+                model.config["typical"] = typical_films(model, run.part("weak", "expert"))
             save_segmenter(path, model)
 
-# %% ../nbs/62_pipeline.ipynb #0071
+# %% ../nbs/62_pipeline.ipynb #0070
 @stage("predictions", shared=True)
 def run_predictions(run):
     "Outline the test films with every segmenter."
@@ -409,7 +403,7 @@ def run_predictions(run):
         model = load_segmenter(run/"segmenters"/method)
         write_masks(run/"predictions"/f"{method}.json", model, test, workers=_few_workers(run, test))
 
-# %% ../nbs/62_pipeline.ipynb #0074
+# %% ../nbs/62_pipeline.ipynb #0073
 PAIRS = [
     ("full", "weak"), ("semi+vote", "full"), ("semi", "full"), ("semi+vote", "semi"), ("semi+vote", "full+vote"),
     ("distilled", "full"), ("weak+irnet", "weak"), ("chexseg", "semi"), ("chexseg", "full"), ("semi+vote", "chexseg"),
@@ -419,7 +413,7 @@ PAIRS = [
     ("ours+vote", "readers"),
 ]
 
-# %% ../nbs/62_pipeline.ipynb #0076
+# %% ../nbs/62_pipeline.ipynb #0075
 def hit_rates(run:Run # a run with saliency maps
 )->pd.DataFrame: # tidy, as from `bootstrap`
     "The pointing game on the test films: hottest pixels of the maps, and the points that the second readers named."
@@ -430,25 +424,25 @@ def hit_rates(run:Run # a run with saliency maps
     tables = {m: hit_rate(p, test.masks, test.ids, test.tasks) for m, p in points.items()}
     return bootstrap(tables, test.patients, c.bootstraps, c.seed, mean="hit rate")
 
-# %% ../nbs/62_pipeline.ipynb #0078
+# %% ../nbs/62_pipeline.ipynb #0077
 def _compared(scores, patients, c): # paired differences, {"a - b": table}
     def one(a, b):
         return compare(scores[a], scores[b], patients, n=c.bootstraps, seed=c.seed).rename_axis("task")
     return {f"{a} - {b}": one(a, b) for a, b in PAIRS if a in scores and b in scores}
 
-# %% ../nbs/62_pipeline.ipynb #0079
+# %% ../nbs/62_pipeline.ipynb #0078
 def _scored(areas, patients, c, convention): # results and pairs of {method: `Areas`} by one convention
     scores = {m: fractions(a, convention) for m, a in areas.items()}
     results = bootstrap(scores, patients, c.bootstraps, c.seed)
     return dict(results=results, comparisons=_compared(scores, patients, c))
 
-# %% ../nbs/62_pipeline.ipynb #0081
+# %% ../nbs/62_pipeline.ipynb #0080
 def _write_parts(path, parts, keys): # tables one below the other, with what tells them apart in front
     table = pd.concat(parts, names=keys).reset_index().drop(columns="level_1", errors="ignore")
     with atomic_path(path) as p:
         table.to_csv(p, index=False)
 
-# %% ../nbs/62_pipeline.ipynb #0082
+# %% ../nbs/62_pipeline.ipynb #0081
 @stage("scores")
 def run_scores(run):
     "Score every method by every convention."
@@ -469,7 +463,7 @@ def run_scores(run):
     if pairs:
         _write_parts(run/"comparisons.csv", pairs, ["convention", "pair"])
 
-# %% ../nbs/62_pipeline.ipynb #0084
+# %% ../nbs/62_pipeline.ipynb #0083
 @stage("report")
 def run_report(run):
     "Draw the figures and write report.html."
@@ -477,14 +471,14 @@ def run_report(run):
     with atomic_path(run/"report.html") as p:
         p.write_text(page, encoding="utf-8")
 
-# %% ../nbs/62_pipeline.ipynb #0087
+# %% ../nbs/62_pipeline.ipynb #0086
 def _check_run(data, choices): # what would fail only hours later
     if data and not Path(data).is_dir():
         raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
     check_saliency(choices.masks.saliency)
     check_decoder(choices.segmenter.decoder, choices.study.side)
 
-# %% ../nbs/62_pipeline.ipynb #0089
+# %% ../nbs/62_pipeline.ipynb #0088
 def run_pipeline(
     data="", # data folder in CheXpert layout; empty: a phantom is made
     out="runs/demo", # run folder; an unfinished run in it goes on

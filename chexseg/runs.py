@@ -96,7 +96,8 @@ class Run:
         path = self.folder/"config.json"
         begun = path.exists() and (choices is None or any(self.folder.glob("stages/*.json")))
         if begun:
-            was = _moved(self.folder, _kept_choices(path), choices or _kept_choices(path))
+            was = _kept_choices(path)
+            was = _moved(self.folder, was, choices or was)
             _check_same(folder, was, choices or was)
         elif choices is None:
             raise ChexsegError(f"{folder} is not a run folder: start one with `chexseg run --out {folder}`.")
