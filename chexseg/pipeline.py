@@ -25,6 +25,7 @@ from .classifier import auroc_table, fit_classifier, load_classifier, predict_pr
 from .core import (ChexsegError, atomic_path, check_name, digest, read_json, rng, versions, wait_for, watching,
                           world, write_json)
 from .border import border_table, border_text, even_maps
+from .cards import write_cards
 from .cost import checked_study, training_steps
 from .data import assign_roles, understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
@@ -466,10 +467,11 @@ def run_scores(run):
 # %% ../nbs/62_pipeline.ipynb #0083
 @stage("report")
 def run_report(run):
-    "Draw the figures and write report.html."
+    "Draw the figures, write report.html, and a card beside each segmenter."
     page = report_html(run, draw_figures(run))
     with atomic_path(run/"report.html") as p:
         p.write_text(page, encoding="utf-8")
+    write_cards(run)
 
 # %% ../nbs/62_pipeline.ipynb #0086
 def _check_run(data, choices): # what would fail only hours later

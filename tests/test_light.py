@@ -13,7 +13,7 @@ from chexseg.choices import STAGES, STUDIES
 HEAVY = ("torch", "fastai", "pandas", "matplotlib", "cv2")
 LIGHT = ("core choices masks outlines shapes anatomy skeleton radiograph pathology phantom dataset films tables data "
          "formats json_formats run_tables mask_pictures boxes importing screening check show charts devices maps "
-         "pseudomasks evaluation analysis quality owners runs comparison subgroups figures report trainings "
+         "pseudomasks evaluation analysis quality owners runs comparison subgroups figures cards report trainings "
          "settings").split()
 NAMES = (*"run predict phantom excerpt study import export check figures subgroups runs".split(), *STAGES)
 COMMANDS = ([], *([name] for name in NAMES), *(["study", name] for name in STUDIES))
