@@ -21,6 +21,7 @@ from .evaluation import CONVENTIONS, gap_reduction, matched, results_table, summ
 from .masks import MaskSet
 from .runs import Run, as_run
 from .charts import show_intervals, show_means
+from .subgroups import FEW, divided, draw_subgroups, gaps_text, subgroup_page
 from .show import png_uri, show_grid, show_map
 
 # %% ../nbs/51_report.ipynb #0006
@@ -266,6 +267,8 @@ def draw_figures(run:Run # a scored run
     made = dict(results=_results_figure(run), examples=draw_examples(run), saliency=draw_saliency(run))
     if (run/"irnet_edges.npz").exists():
         made["irnet"] = draw_irnet(run)
+    if divided(run):
+        made["subgroups"] = draw_subgroups(run)
     for name, fig in made.items():
         with atomic_path(run/"figures"/f"{name}.png") as p:
             fig.savefig(p, dpi=130, bbox_inches="tight")
@@ -372,7 +375,23 @@ masks that segmenters learn from are.</p>
 {_html_table(quality)}
 {walk}"""
 
-# %% ../nbs/51_report.ipynb #0084
+# %% ../nbs/51_report.ipynb #0085
+def _groups_part(run, figures): # results by sex, age, projection and view; nothing where none is known
+    if "subgroups" not in figures:
+        return ""
+    return f"""<h2>By group</h2>
+<p>Mean IoU (either) of the test films by what the label files say of them, over the findings that every group of {FEW}
+patients or more shows; intervals hold 95% of the draws of patients.</p>
+{_html_picture(figures["subgroups"], "mean IoU of a few methods in each group, with intervals")}
+{_html_table(subgroup_page(run))}
+<p class=note><b>Small groups mislead.</b> What is marked <i>few</i> (hollow in the picture) rests on fewer than {FEW}
+patients: nothing can be concluded from it. And who compares many groups finds differences by luck.
+{html.escape(gaps_text(run))} A difference that stands is a question, not an answer: groups differ in what they have,
+how ill they are and how their films were taken.</p>
+<p>All methods, by <i>either</i> and by <i>truth</i>, are in subgroups.csv; <code>chexseg subgroups</code> asks by a
+table of your own.</p>"""
+
+# %% ../nbs/51_report.ipynb #0087
 def report_html(
     run:Run, # a scored run
     figures:dict, # name -> PNG file
@@ -383,6 +402,7 @@ def report_html(
 <html lang=en><meta charset=utf-8><title>chexseg report</title><style>{_STYLE}</style><body>
 {_heading(run)}
 {_results_part(run, figures)}
+{_groups_part(run, figures)}
 {_pictures_part(run, figures)}
 {_teachers_part(run, figures)}
 <details><summary>Manifest</summary><pre>{manifest}</pre></details>
