@@ -16,7 +16,7 @@ import pandas as pd
 from fastcore.basics import patch
 from scipy import ndimage
 
-from .core import ChexsegError, check_name
+from .core import ChexsegError, check_name, checks_arguments
 from .evaluation import areas_table, iou_from_areas
 from .explore import (CYAN, Explorer, dropdown, film_names, import_widgets, line_width, side_by_side, slider,
                              stroke, thinned)
@@ -201,6 +201,7 @@ def _arrange_cases(view, out): # where everything stands
                         out.outputs["strip"], side_by_side(swiped, out.outputs["text"])]
 
 # %% ../nbs/57_cases.ipynb #0032
+@checks_arguments
 def explore_cases(
     run, # a scored run, or its folder
     film:str=None, # id to begin with; the first by the order when not given
@@ -445,6 +446,7 @@ def _error_controls(view, kind, task, method)->Explorer:
     return out
 
 # %% ../nbs/57_cases.ipynb #0067
+@checks_arguments
 def explore_errors(
     run, # a scored run, or its folder
     kind:str="missed", # "missed", "false alarm", "bad outline" or "most disputed"

@@ -103,8 +103,10 @@ class StudyChoices:
     "Which films, and how they are read."
     data: str = _choice("", "data folder; empty: a phantom is made")
     tasks: tuple = _choice((), "localisation tasks; empty: all that the data has")
-    films: tuple = _choice((8000, 140, 400), "phantom: training, validation and test films", least=0)
-    film_side: int = _choice(0, "phantom: pixels across a film; 0: as many as --side", least=0)
+    films: tuple = _choice((8000, 140, 400), "phantom: training, validation and test films", least=0,
+                           most=10_000_000)
+    film_side: int = _choice(0, "phantom: pixels across a film; 0: as many as --side", least=0,
+                              most=8192)
     views: str = _choice("all", "films by view: all, frontal (and those of unknown view), or lateral",
                          ("all", "frontal", "lateral"))
     experts: int = _choice(12, "films with expert masks that segmenters may learn from", least=1)
@@ -119,12 +121,13 @@ class StudyChoices:
 class ClassifierChoices:
     "The classifier: arguments of `fit_classifier`."
     arch: str = _choice("small", "backbone: small, or a torchvision name such as densenet121")
-    epochs: int = _choice(0, "epochs; 0: as many as suit the network and the number of films", least=0)
-    bs: int = _choice(32, "films a batch", least=1)
+    epochs: int = _choice(0, "epochs; 0: as many as suit the network and the number of films", least=0,
+                          most=10_000)
+    bs: int = _choice(32, "films a batch", least=1, most=100_000)
     lr: float = _choice(4e-3, "peak learning rate", least=1e-9)
     pretrained: bool = _choice(False, "start from ImageNet weights")
     schedule: str = _choice("one-cycle", "learning rate: one-cycle or constant", ("one-cycle", "constant"))
-    checks: int = _choice(1, "looks at the films that pick the epoch, in each epoch", least=1)
+    checks: int = _choice(1, "looks at the films that pick the epoch, in each epoch", least=1, most=10_000)
     monitor: str = _choice("all", "tasks whose mean AUROC picks the epoch: all, or those of the competition",
                            ("all", "competition"))
     observations: str = _choice("tasks", "what the network learns: the tasks, or all observations", ("tasks", "all"))
@@ -142,7 +145,7 @@ class MaskChoices:
 @dataclass(frozen=True)
 class IrnetChoices:
     "IRNet: arguments of `fit_irnet`."
-    steps: int = _choice(300, "training steps", least=1)
+    steps: int = _choice(300, "training steps", least=1, most=100_000_000)
     trunk: str = _choice("classifier", "whose trunk it reads: classifier, or imagenet (a ResNet50)",
                          ("classifier", "imagenet"))
 
@@ -155,10 +158,12 @@ class SegmenterChoices:
                            "empty: light for the small encoder, else dynamic", ("", *DECODERS))
     weights: str = _choice("classifier", "where the encoder's weights come from: classifier, imagenet or random",
                            ("classifier", "imagenet", "random"))
-    steps: int = _choice(1000, "training steps; the student of ours takes two rounds of them", least=1)
-    bs: int = _choice(16, "films a batch", least=1)
+    steps: int = _choice(1000, "training steps; the student of ours takes two rounds of them", least=1,
+                         most=100_000_000)
+    bs: int = _choice(16, "films a batch", least=1, most=100_000)
     lr: float = _choice(4e-3, "peak learning rate", least=1e-9)
-    epochs: int = _choice(0, "instead of steps: how often the drawn films come; 0: steps count", least=0)
+    epochs: int = _choice(0, "instead of steps: how often the drawn films come; 0: steps count", least=0,
+                          most=10_000)
     loss: str = _choice("dice+bce", "loss: dice+bce, or dice alone", ("dice+bce", "dice"))
     schedule: str = _choice("one-cycle", "learning rate: one-cycle or constant", ("one-cycle", "constant"))
     wd: float = _choice(.01, "weight decay", least=0)
@@ -175,7 +180,7 @@ class RunChoices:
     expert_share: float = _choice(0.9, "semi-supervised: probability that a draw is an expert film", least=0, most=1)
     temperature: float = _choice(1., "distillation: temperature; the student takes twice as many steps as others",
                                 least=1e-3)
-    bootstraps: int = _choice(1000, "replicates for the 95% intervals", least=0)
+    bootstraps: int = _choice(1000, "replicates for the 95% intervals", least=0, most=1_000_000)
     seed: int = _choice(0, "seeds the phantom, the draw of experts and all training", least=0,
                          most=2**32 - 1)
     workers: int = _choice(-1, "reading processes; -1: one a core, at most 8", least=-1, most=1024)
@@ -184,7 +189,7 @@ class RunChoices:
                              ("stop", "skip"))
     begin: str = _choice("", "run to go on from: its networks are trained further, and never tested on what they learnt")
     watch: int = _choice(0, "looks at a few validation films in each training, for the training explorer; 0: none",
-                         least=0)
+                         least=0, most=10_000)
 
 # %% ../nbs/01_choices.ipynb #0036
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from .check import Checked, bad_films, check_data, check_page, check_record, leave_out, noted
 from .choices import METHODS, Choices
-from .classifier import STEPS, build_classifier, classifier_settings
+from .classifier import build_classifier, classifier_settings
 from .core import ChexsegError, atomic_path, write_json
 from .data import Study, open_study
 from .films import film_size, read_film
@@ -25,7 +25,7 @@ from .ours import TEACHERS
 from .recipes import get_recipe
 from .runs import Run
 from .segmentation import build_segmenter
-from .training import augment, process_share
+from .training import augment, enough_epochs, process_share
 
 # %% ../nbs/60_cost.ipynb #0007
 def _roles(c, films)->dict: # c: Choices; films: {"train": n, "val": n, "test": n}; role -> number of films
@@ -37,7 +37,7 @@ def _roles(c, films)->dict: # c: Choices; films: {"train": n, "val": n, "test": 
 # %% ../nbs/60_cost.ipynb #0010
 def _epochs(c, weak)->int: # of the classifier; weak: how many films it learns from
     usual = c.classifier.epochs or classifier_settings(c.classifier.arch)["epochs"]
-    return usual or max(8, -(-STEPS // max(1, weak // c.classifier.bs)))
+    return usual or enough_epochs(weak, c.classifier.bs)
 
 # %% ../nbs/60_cost.ipynb #0013
 def _trainings(c)->list: # the recipe of every segmenter that is trained, as often as a training of it has to be paid

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import groupby, patch
 
-from .core import SPLITS, TASKS, ChexsegError, check_name, check_tasks, progress, read_json, rng
+from .core import (SPLITS, TASKS, ChexsegError, StrPath, check_name, check_tasks, checks_arguments, progress,
+                          read_json, rng)
 from .films import film_size, read_film
 from .masks import MaskSet, check_ids, check_sizes
 from .own import find_file, in_order, own_masks, read_labels, read_masks
@@ -384,8 +385,9 @@ def _assemble(
     return Study(table, tasks, experts.subset(table.id), readers, points, annotated=list(truth), left_out=left_out)
 
 # %% ../nbs/15_data.ipynb #0114
+@checks_arguments
 def open_study(
-    folder, # holds CheXpert-v1.0, CheXpert-v1.0-small, chexlocalize, or label files of your own
+    folder:StrPath, # holds CheXpert-v1.0, CheXpert-v1.0-small, chexlocalize, or label files of your own
     tasks=None, # what is to be found; None takes what the ground truth covers
     views:str="all", # "all", "frontal" (and those whose view nobody knows), "lateral"; what is left out is printed
     check:bool=True, # look for every film, and compare the masks' sizes with the films'
@@ -479,6 +481,7 @@ def _check_roles(table, root, experts): # complain about a role without a film; 
                                f"and more validation films than the {experts} experts (--experts).")
 
 # %% ../nbs/15_data.ipynb #0165
+@checks_arguments
 def assign_roles(
     study:Study, # an opened data set
     experts:int=12, # how many expert films

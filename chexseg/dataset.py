@@ -20,7 +20,8 @@ from fastcore.basics import num_cpus
 from fastcore.parallel import parallel
 from PIL import Image
 
-from .core import TASKS, ChexsegError, atomic_path, image_id, progress, read_json, rng, write_json
+from .core import (TASKS, ChexsegError, StrPath, atomic_path, checks_arguments, image_id, progress, read_json,
+                          rng, write_json)
 from .outlines import annotations_to_masks, contours, write_annotations
 from .phantom import all_points, phantom_film, report_labels, second_reading, true_labels
 
@@ -306,8 +307,9 @@ def check_made(made:dict # seed, side and the number of films in each split
         raise ChexsegError(f"A phantom set cannot have seed={made['seed']}: give 0 or more.")
 
 # %% ../nbs/11_dataset.ipynb #0071
+@checks_arguments
 def write_phantom(
-    folder, # where the data set shall stand
+    folder:StrPath, # where the data set shall stand
     train:int=2400, # films with report labels
     val:int=120, # films with labels and outlines
     test:int=150, # the same, and a second reader

@@ -17,7 +17,7 @@ from PIL import Image
 
 from .canvas import FRONT_END, STYLE
 from .cases import disagreement
-from .core import TASKS, ChexsegError, check_name, image_id
+from .core import TASKS, ChexsegError, StrPath, check_name, checks_arguments, given_paths, image_id
 from .data import Part
 from .explore import jpeg
 from .outlines import annotations_to_masks, contours, read_annotations, write_annotations
@@ -252,16 +252,17 @@ _FILMS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom") # endings of files in a fol
 def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
     if isinstance(films, Part):
         return films
-    folder = isinstance(films, (str, Path)) and Path(films).is_dir()
-    files = sorted(p for p in Path(films).iterdir() if p.suffix.lower() in _FILMS) if folder else films
-    files = [files] if isinstance(files, (str, Path)) else list(files)
+    files = given_paths(films)
+    if len(files) == 1 and files[0].is_dir():
+        files = sorted(p for p in files[0].iterdir() if p.suffix.lower() in _FILMS)
     table = pd.DataFrame(dict(id=[image_id(p) for p in files], path=[str(p) for p in files]))
     return Part(table, list(tasks or TASKS))
 
 # %% ../nbs/59_outline_editor.ipynb #0048
+@checks_arguments
 def edit_outlines(
     films, # a `Part`, a folder of films, a file, or a list of files
-    path, # JSON file that keeps the outlines, in CheXlocalize's format; read when it is there
+    path:StrPath, # JSON file that keeps the outlines, in CheXlocalize's format; read when it is there
     tasks=None, # what is to be outlined; the tasks of the part when not given
     sources:dict=None, # name -> `MaskSet` to copy from, such as `run.predictions()`
     film:str=None, # id of the film to open; the one that was changed last when not given

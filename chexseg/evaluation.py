@@ -12,6 +12,7 @@ __all__ = ['COUNTS', 'POOLED', 'CONVENTIONS', 'check_convention', 'pair_areas', 
 
 # %% ../nbs/42_evaluation.ipynb #0002
 import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 from pycocotools import mask as coco
 
-from .core import ChexsegError, atomic_path, check_name, check_tasks, progress, rng
+from .core import ChexsegError, atomic_path, check_name, check_tasks, checks_arguments, progress, rng
 from .masks import MaskSet, check_size, check_sizes
 
 # %% ../nbs/42_evaluation.ipynb #0006
@@ -82,6 +83,8 @@ def _film_size(id, *sets)->tuple: # (h, w), pixels; of the first set that has th
 # %% ../nbs/42_evaluation.ipynb #0031
 def _scored_films(pred, truth, ids, sizes)->list: # the films to score, their masks known to fit them
     ids = all_films(pred, truth) if ids is None else list(ids)
+    if bad := [i for i in ids if not isinstance(i, str)]:
+        raise ChexsegError(f"{bad[0]!r} is not the id of a film: give texts.")
     if not ids:
         raise ChexsegError("There is no film to score: is the split empty?")
     for masks, name in ((pred, "prediction"), (truth, "truth")):
@@ -89,12 +92,13 @@ def _scored_films(pred, truth, ids, sizes)->list: # the films to score, their ma
     return ids
 
 # %% ../nbs/42_evaluation.ipynb #0033
+@checks_arguments
 def areas_table(
     pred:MaskSet, # the masks to score
     truth:MaskSet, # the masks to score them against
-    ids=None, # films to score; those in either set when none are given
-    tasks=None, # tasks to score; those of `truth` when none are given
-    sizes=None, # {id: (h, w)} of the films, to check both sets against
+    ids:Iterable=None, # films to score; those in either set when none are given
+    tasks:Iterable=None, # tasks to score; those of `truth` when none are given
+    sizes:Mapping=None, # {id: (h, w)} of the films, to check both sets against
 )->Areas:
     "Three areas of every film and task."
     tasks = check_tasks(truth.tasks if tasks is None else tasks, [t for t in truth.tasks if t in pred.tasks])
@@ -119,12 +123,13 @@ def iou_from_areas(
     return out
 
 # %% ../nbs/42_evaluation.ipynb #0039
+@checks_arguments
 def iou_table(
     pred:MaskSet, # the masks to score
     truth:MaskSet, # the masks to score them against
-    ids=None, # films to score; those in either set when none are given
-    sizes=None, # {id: (h, w)} of the films, to check both sets against
-    tasks=None, # tasks to score; those of `truth` when none are given
+    ids:Iterable=None, # films to score; those in either set when none are given
+    sizes:Mapping=None, # {id: (h, w)} of the films, to check both sets against
+    tasks:Iterable=None, # tasks to score; those of `truth` when none are given
     convention:str="either", # "either", "both" or "truth"
 )->pd.DataFrame: # one row a film, one column a task; NaN when the film does not count for the task
     "IoU of every film and task, from masks."
@@ -195,6 +200,7 @@ def pooled_fractions(
     return Fractions(frame(areas.shared), frame(areas.union), convention)
 
 # %% ../nbs/42_evaluation.ipynb #0059
+@checks_arguments
 def fractions(
     areas:Areas, # as from `areas_table`
     convention:str="either", # one of `CONVENTIONS`
@@ -348,6 +354,7 @@ def interval(
     return draws.quantile((1 - level)/2), draws.quantile((1 + level)/2)
 
 # %% ../nbs/42_evaluation.ipynb #0105
+@checks_arguments
 def bootstrap(
     tables:dict, # {method: table as from `iou_table` or `fractions`}, all on the same films
     patients=None, # {id: patient}; from the ids when none is given
@@ -375,6 +382,7 @@ def _common_tasks(a, b)->tuple: # both as fractions, of the tasks for which both
     return tuple(Fractions(f.above[kept], f.below[kept], f.convention) for f in (a, b))
 
 # %% ../nbs/42_evaluation.ipynb #0116
+@checks_arguments
 def compare(
     a, # table of the method that should be better, as from `iou_table` or `fractions`
     b, # table of the other, on the same films
@@ -443,7 +451,7 @@ def hit_rate(
     points:dict, # {id: {task: [x, y]}}, or several [[x, y], ...] as in hb_salient_pt_test.json; film pixels
     truth:MaskSet, # expert masks
     ids=None, # films to score; those of `truth` when none are given
-    tasks=None, # tasks to score; those of `truth` when none are given
+    tasks:Iterable=None, # tasks to score; those of `truth` when none are given
 )->pd.DataFrame: # one row a film, one column a task: 1 hit, 0 miss, NaN no finding
     "Whether a point lies inside the expert mask, for every film and task; average it with `miou`."
     tasks = check_tasks(truth.tasks if tasks is None else tasks, truth.tasks)

@@ -20,7 +20,7 @@ from PIL import Image
 from scipy import ndimage
 
 from .anatomy import draw_pose, patient_traits, silhouettes
-from .core import TASKS, ChexsegError, check_name, rng
+from .core import TASKS, ChexsegError, check_name, checks_arguments, rng
 from .pathology import CHANCES, airspace_opacity, draw_findings, outside_fluid, volume_loss
 from .phantom import Phantom, heart_findings
 from .pseudomasks import best_per_task, iou_curve, min_max
@@ -327,6 +327,7 @@ def _saliency_figure(view, film, task, threshold): # the static twin: three thre
     return fig
 
 # %% ../nbs/54_explore.ipynb #0063
+@checks_arguments
 def explore_saliency(
     run, # a run with saliency maps, or its folder
     role:str="test", # which films: "weak", "valid" or "test"
@@ -433,6 +434,7 @@ def _phantom_text(film): # HTML: the findings, in their colours
     return f"<div style='font-size:13px;line-height:1.5'>{heading}<br>{'<br>'.join(rows)}</div>"
 
 # %% ../nbs/54_explore.ipynb #0080
+@checks_arguments
 def explore_phantom(
     seed:int=0, # which patient to begin with
     side:int=256, # pixels; more take longer

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core import MOST_PIXELS, ChexsegError, atomic_path, refuse_device
+from .core import MOST_PIXELS, ChexsegError, StrPath, atomic_path, checks_arguments, refuse_device
 from .masks import letterbox
 
 # %% ../nbs/12_films.ipynb #0007
@@ -209,8 +209,9 @@ def _kept_square(
     return x
 
 # %% ../nbs/12_films.ipynb #0063
+@checks_arguments
 def read_film(
-    path, # JPEG, PNG (8 or 16 bit, grey or colour) or DICOM
+    path:StrPath, # JPEG, PNG (8 or 16 bit, grey or colour) or DICOM
     side:int=None, # letterbox into a square of this side, in pixels; None keeps the film's size
     cache=None, # folder that keeps squares on disk; None keeps none
 )->np.ndarray: # uint8 (h, w) or (side, side)

@@ -21,7 +21,8 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from .boxes import BOX_FORMATS
-from .core import ChexsegError, atomic_path, check_name, image_id, progress, read_json, rng
+from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, image_id, progress,
+                          read_json, rng)
 from .formats import CHESTX_DET_JSON, OWN_FILES, Adapter, Annotations, Films, Look, film_id
 from .json_formats import JSON_FORMATS
 from .mask_pictures import MASK_PICTURES
@@ -436,10 +437,11 @@ def file_names(paths:dict # id -> the film's file
     return {i: f.name if film_id(f.name) == i else f"{i}{f.suffix or '.png'}" for i, f in files.items()}
 
 # %% ../nbs/23_importing.ipynb #0077
+@checks_arguments
 def export_masks(
     masks:MaskSet, # what to write
     format:str, # one of `FORMATS`
-    out, # file or folder to write
+    out:StrPath, # file or folder to write
     names=None, # id -> the file of the film, as from `file_names`
     tasks=None, # findings to write, by their new names; all when None
     rename=(), # texts "OLD=NEW"

@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from .classifier import build_classifier
-from .core import ChexsegError, once, versions, wait_for, world
+from .core import ChexsegError, checks_arguments, once, versions, wait_for, world
 from .data import Part
 from .masks import MaskSet, encode, encode_empty, letterbox
 from .segmentation import Segmenter, build_segmenter, mask_probs
@@ -101,6 +101,7 @@ def _per_task(model, values)->np.ndarray: # one a task, in the order of the mode
     return np.array([values[t] for t in model.config["tasks"]])
 
 # %% ../nbs/45_inference.ipynb #0023
+@checks_arguments
 def predict_masks(
     model:Segmenter, # a segmenter
     part:Part, # the films

@@ -19,7 +19,7 @@ from fastcore.basics import chunked, patch
 from torch import nn
 
 from .classifier import build_classifier, load_classifier, run_trunk, set_output_stride, unroll
-from .core import ChexsegError, progress, rng, set_seed
+from .core import ChexsegError, checks_arguments, progress, rng, set_seed
 from .crf import grid_maps, sure_seeds
 from .data import Part
 from .maps import SaliencySet, pack_maps
@@ -336,6 +336,7 @@ def _irnet_learner(
     return learn
 
 # %% ../nbs/36_irnet.ipynb #0075
+@checks_arguments
 def fit_irnet(
     classifier, # whose trunk is read: a trained classifier, the path of one, or "imagenet" for IRNet's own ResNet50
     part:Part, # films with saliency maps

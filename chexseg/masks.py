@@ -17,7 +17,7 @@ from fastcore.basics import chunked, patch
 from PIL import Image
 from pycocotools import mask as coco
 
-from .core import MOST_PIXELS, TASKS, ChexsegError, atomic_path, check_tasks, read_json
+from .core import MOST_PIXELS, TASKS, ChexsegError, atomic_path, check_tasks, checks_arguments, read_json
 
 # %% ../nbs/02_masks.ipynb #0009
 def encode(mask, # (h, w), bool or integer; anything but zero is inside
@@ -136,6 +136,7 @@ def size(self:MaskSet, id:str, # the film
 
 # %% ../nbs/02_masks.ipynb #0047
 @patch
+@checks_arguments
 def add(self:MaskSet,
     id:str, # the film
     masks, # (tasks, h, w), bool or integer, in the order of `self.tasks`
@@ -163,6 +164,7 @@ def check_size(
 
 # %% ../nbs/02_masks.ipynb #0053
 @patch
+@checks_arguments
 def get(self:MaskSet,
     id:str, # the film
     size=None, # (h, w), needed when the film may be missing, checked when it is not
@@ -315,9 +317,7 @@ def check_sizes(
     file="the masks", # what to name in the message
 ):
     "Complain about the first mask that does not have the size of its film."
-    for id in masks.ids:
-        if id not in sizes:
-            continue
+    for id in [i for i in masks.ids if i in sizes]:
         for task, rle in masks.masks[id].items():
             check_size(rle, sizes[id], f"{file}: the {task} mask of {id}")
 

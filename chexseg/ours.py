@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from fastai.callback.schedule import Learner
 
+from .core import checks_arguments
 from .crf import grid_maps
 from .data import Part
 from .maps import SaliencySet
@@ -85,6 +86,7 @@ def _teachers(trained, n, seed, given)->list: # of segmenters
     return teachers
 
 # %% ../nbs/41_ours.ipynb #0032
+@checks_arguments
 def fit_ours(
     expert:Part, # films that experts outlined
     weak:Part, # films with image labels

@@ -22,8 +22,8 @@ import pandas as pd
 
 from .choices import METHODS, STAGES, make_choices
 from .classifier import auroc_table, fit_classifier, load_classifier, predict_probs
-from .core import (ChexsegError, atomic_path, check_name, digest, read_json, rng, versions, wait_for, watching,
-                          world, write_json)
+from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, digest, read_json, rng,
+                          versions, wait_for, watching, world, write_json)
 from .border import border_table, border_text, even_maps
 from .cards import write_cards
 from .cost import checked_study, training_steps
@@ -45,6 +45,7 @@ from .recorder import recorded
 from .report import draw_figures, example_ids, report_html
 from .runs import Run, as_run, kept_tasks
 from .saliency import check_saliency, saliency_shards
+from .subgroups import divided, subgroup_table
 from .decoders import check_decoder
 from .recipes import Recipe, get_recipe
 from .supervision import add_vote, fit_segmenter, fit_student
@@ -469,6 +470,9 @@ def run_scores(run):
 def run_report(run):
     "Draw the figures, write report.html, and a card beside each segmenter."
     page = report_html(run, draw_figures(run))
+    if divided(run):
+        with atomic_path(run/"subgroups.csv") as p:
+            subgroup_table(run).to_csv(p, index=False)
     with atomic_path(run/"report.html") as p:
         p.write_text(page, encoding="utf-8")
     write_cards(run)
@@ -481,9 +485,10 @@ def _check_run(data, choices): # what would fail only hours later
     check_decoder(choices.segmenter.decoder, choices.study.side)
 
 # %% ../nbs/62_pipeline.ipynb #0088
+@checks_arguments
 def run_pipeline(
-    data="", # data folder in CheXpert layout; empty: a phantom is made
-    out="runs/demo", # run folder; an unfinished run in it goes on
+    data:StrPath="", # data folder in CheXpert layout; empty: a phantom is made
+    out:StrPath="runs/demo", # run folder; an unfinished run in it goes on
     preset:str="small", # one of `PRESETS`
     until:str=None, # last stage to do; None: all
     **chosen, # options that depart from the preset, as `chexseg.choices.options` lists them

@@ -16,7 +16,8 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from .core import ChexsegError, atomic_path, check_name, image_id, progress
+from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, given_paths, image_id,
+                          progress)
 from .data import Part, Study
 from .inference import film_masks, load_segmenter
 from .masks import MaskSet
@@ -33,12 +34,11 @@ def find_inputs(
 )->list: # paths of films, each once
     "The films that somebody means."
     found = []
-    for given in [what] if isinstance(what, (str, Path)) else what:
-        path = Path(given)
+    for path in given_paths(what):
         if path.is_dir():
             some = find_films(path)
-        elif not path.exists() and glob.has_magic(str(given)):
-            some = [Path(f) for f in sorted(glob.glob(str(given), recursive=True)) if Path(f).is_file()]
+        elif not path.exists() and glob.has_magic(str(path)):
+            some = [Path(f) for f in sorted(glob.glob(str(path), recursive=True)) if Path(f).is_file()]
         else:
             found.append(path)
             continue
@@ -70,7 +70,7 @@ def _file_ids(files)->list: # a name for each
 def files_part(files # paths of films
 )->Part:
     "Single files as a part."
-    files = [Path(f) for f in ([files] if isinstance(files, (str, Path)) else files)]
+    files = given_paths(files)
     if not files:
         raise ChexsegError("There is no file to predict: name at least one film.")
     ids = _file_ids(files)
@@ -236,10 +236,11 @@ def _write_all(out, made, write): # what all films share; refuse when there is n
             made.table.to_csv(p, index=False)
 
 # %% ../nbs/47_predict.ipynb #0052
+@checks_arguments
 def predict_files(
     model, # a segmenter, or the path of one
     what, # films, folders, patterns: JPEG, PNG or DICOM
-    out, # folder to write into
+    out:StrPath, # folder to write into
     overwrite:bool=False, # what is there under the same names may go; films themselves are never written over
     write=tuple(OUTPUTS), # which of `OUTPUTS`
     bs:int=16, # films a batch

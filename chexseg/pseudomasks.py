@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .core import ChexsegError, check_tasks, progress
+from .core import ChexsegError, check_tasks, checks_arguments, progress
 from .maps import SaliencySet
 from .masks import MaskSet, decode, iou, letterbox
 
@@ -154,6 +154,7 @@ def _gates(
     return gates if prob_cutoff is None else gates & probability_gate(sal.probs, prob_cutoff, sal.tasks)
 
 # %% ../nbs/34_pseudomasks.ipynb #0053
+@checks_arguments
 def pseudo_masks(
     sal:SaliencySet, # maps
     threshold="otsu", # "otsu", a number, or {task: "otsu" or number}
@@ -279,6 +280,7 @@ def threshold_scores(
     return pd.DataFrame({t: np.mean(s, 0) if s else unknown for t, s in scores.items()}, index=[*plain, *named])
 
 # %% ../nbs/34_pseudomasks.ipynb #0081
+@checks_arguments
 def tune_thresholds(
     sal:SaliencySet, # maps of films that experts outlined
     experts:MaskSet, # their masks

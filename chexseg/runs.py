@@ -23,7 +23,8 @@ from safetensors.numpy import load_file, save_file
 
 from . import __version__
 from .choices import METHODS, STAGES, Choices, options, read_choices
-from .core import ChexsegError, atomic_path, digest, once, read_json, versions, world, write_json
+from .core import (ChexsegError, StrPath, atomic_path, checks_arguments, digest, once, read_json, versions,
+                          world, write_json)
 from .data import Part, Squares, Study
 from .evaluation import check_convention, iou_from_areas, read_areas
 from .maps import SaliencySet
@@ -88,8 +89,9 @@ def options_text(choices:Choices # of a run
 # %% ../nbs/49_runs.ipynb #0020
 class Run:
     "A run folder: its choices, its files, and which stages are finished."
+    @checks_arguments
     def __init__(self,
-        folder, # the run folder; made when it does not exist
+        folder:StrPath, # the run folder; made when it does not exist
         choices:Choices=None, # None: those the folder was made with
     ):
         self.folder = Path(folder)

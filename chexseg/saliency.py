@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .classifier import ThreeWay
-from .core import ChexsegError, once, progress, wait_for, world
+from .core import ChexsegError, checks_arguments, once, progress, wait_for, world
 from .data import Part
 from .maps import SaliencySet, check_index, concat, pack_maps, read_shard, shard_path, spans, write_shard
 from .hardware import autocast, best_device, enough_memory, kept_bytes
@@ -392,6 +392,7 @@ def saliency_shards(
     yield from _shards(folder, todo, about, make)
 
 # %% ../nbs/32_saliency.ipynb #0117
+@checks_arguments
 def compute_saliency(
     model:nn.Module, # a `Classifier`
     part:Part, # films

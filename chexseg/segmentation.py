@@ -21,7 +21,7 @@ from sklearn.metrics import precision_recall_curve
 from torch import nn
 
 from .classifier import Classifier, build_classifier, load_classifier
-from .core import TASKS, ChexsegError, progress
+from .core import TASKS, ChexsegError, checks_arguments, progress
 from .data import Part
 from .decoders import add_decoder, check_decoder
 from .masks import letterbox
@@ -186,6 +186,7 @@ def _encoder(name, weights)->Classifier: # whose `trunk` and `norm` the segmente
     return copy.deepcopy(model).cpu()
 
 # %% ../nbs/38_segmentation.ipynb #0047
+@checks_arguments
 def build_segmenter(
     encoder:str="small", # "small", or a torchvision name: "resnet18", "densenet121", ...
     tasks=TASKS, # what to outline, in this order

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .classifier import load_classifier
-from .core import ChexsegError, check_name, rng, set_seed
+from .core import ChexsegError, check_name, checks_arguments, rng, set_seed
 from .data import Part
 from .masks import check_sizes
 from .recipes import CertaintyLoss, Code, PseudoFilms, Recipe, Trust, draws, get_recipe, rounds
@@ -296,6 +296,7 @@ def _train_mixed(dls, model, recipe, how, judge)->Learner:
     return train_segmenter(dls, model, loss, cbs, judge, how.lr, epochs, how.checkpoint, how.schedule, how.wd)
 
 # %% ../nbs/40_supervision.ipynb #0077
+@checks_arguments
 def fit_segmenter(
     recipe, # "weak", "full", "semi", "cautious", or a `Recipe`
     expert:Part=None, # films that experts outlined
@@ -341,6 +342,7 @@ def _with_voter(model, classifier)->Segmenter: # a copy
     return model
 
 # %% ../nbs/40_supervision.ipynb #0103
+@checks_arguments
 def add_vote(
     model:Segmenter, # a trained segmenter
     classifier, # a trained classifier of at least its tasks, or the path of one
@@ -412,6 +414,7 @@ def _unlabelled_loaders(part, valid, side, n, bs, seed=0, workers=0)->DataLoader
     return _with_valid(train, valid, bs)
 
 # %% ../nbs/40_supervision.ipynb #0120
+@checks_arguments
 def fit_student(
     teacher:Segmenter, # a segmenter that learnt from expert masks; the student is built like it
     part:Part, # films without masks

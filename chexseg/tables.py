@@ -18,28 +18,37 @@ from .core import (OBSERVATIONS, SPLITS, TASKS, ChexsegError, check_name, check_
                           observation_of)
 
 # %% ../nbs/13_tables.ipynb #0009
+def _check_lines(path): # a label file; some files that are none have a line without an end, or columns without one
+    with open(path, "rb") as file:
+        if (columns := file.readline(1_000_000).count(b",")) >= 5000:
+            raise ChexsegError(f"{path} has {columns + 1:,} columns: keep those of the findings.")
+        if any(len(line) == 1_000_000 for line in iter(lambda: file.readline(1_000_000), b"")):
+            raise ChexsegError(f"{path} has a line of a million characters or more: it is not a label file in CSV form.")
+
+# %% ../nbs/13_tables.ipynb #0011
 def _read_csv(path # a label file
 )->pd.DataFrame: # as it is
     "Read a CSV file, or say in one sentence why not."
     try:
+        _check_lines(path)
         return pd.read_csv(path, dtype={"Path": str, "Patient": str}, low_memory=False)
     except FileNotFoundError:
         raise ChexsegError(f"{path} does not exist: check the folder that you named.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
         raise ChexsegError(f"{path} is not a label file in CSV form: {str(e).strip()}") from None
 
-# %% ../nbs/13_tables.ipynb #0012
+# %% ../nbs/13_tables.ipynb #0014
 def _complain(sentence, faults): # faults: a list for it; None: raise it
     if faults is None:
         raise ChexsegError(sentence)
     faults.append(sentence)
 
-# %% ../nbs/13_tables.ipynb #0015
+# %% ../nbs/13_tables.ipynb #0017
 def _as_numbers(column)->pd.Series: # float32; NaN where a value is none of the four answers
     x = pd.to_numeric(column, errors="coerce").astype("float32")
     return x.where(x.isin([1, 0, -1]))
 
-# %% ../nbs/13_tables.ipynb #0017
+# %% ../nbs/13_tables.ipynb #0019
 def _as_labels(
     column:pd.Series, # as read from the file
     path, # the file, for the message
@@ -54,24 +63,24 @@ def _as_labels(
                   "mend it, or drop the column if it holds no labels.", faults)
     return x
 
-# %% ../nbs/13_tables.ipynb #0020
+# %% ../nbs/13_tables.ipynb #0022
 FACTS = ["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", "Patient", "Split"]
 
-# %% ../nbs/13_tables.ipynb #0022
+# %% ../nbs/13_tables.ipynb #0024
 def _is_observation(column:pd.Series # of a label file
 )->bool:
     "Does a column hold labels, or is it meant to?"
     known = column.dropna()
     return column.name in (*OBSERVATIONS, *TASKS) or len(known) == 0 or bool(_as_numbers(known).notna().mean() >= .5)
 
-# %% ../nbs/13_tables.ipynb #0025
+# %% ../nbs/13_tables.ipynb #0027
 def _observations(df:pd.DataFrame # a label file
 )->list: # names of columns
     "The columns with labels."
     rest = [c for c in df if c not in FACTS and not c.startswith("Unnamed")]
     return [c for c in rest if _is_observation(df[c])]
 
-# %% ../nbs/13_tables.ipynb #0027
+# %% ../nbs/13_tables.ipynb #0029
 def _not_labels(df:pd.DataFrame # a label file
 )->dict: # column -> the first value in it
     "The columns that are passed over."
@@ -79,7 +88,7 @@ def _not_labels(df:pd.DataFrame # a label file
     rest = [c for c in df if c not in (*FACTS, *labels) and not c.startswith("Unnamed")]
     return {c: df[c].dropna().tolist()[0] for c in rest}
 
-# %% ../nbs/13_tables.ipynb #0029
+# %% ../nbs/13_tables.ipynb #0031
 def _check_columns(
     df:pd.DataFrame, # a label file
     path, # the file, for the message
@@ -98,19 +107,19 @@ def _check_columns(
     if twice := [c for c in df if c.endswith(".1") and c[:-2] in df]: # pandas has given the second another name
         raise ChexsegError(f"{path} has two columns {twice[0][:-2]!r}: keep one of them.")
 
-# %% ../nbs/13_tables.ipynb #0032
+# %% ../nbs/13_tables.ipynb #0034
 def task_of(observation:str # an observation, as a label file or a file of masks names it
 )->str: # the task
     "The task of an observation; the other way round from `observation_of`."
     return next((t for t in TASKS if observation_of(t) == observation), observation)
 
-# %% ../nbs/13_tables.ipynb #0034
+# %% ../nbs/13_tables.ipynb #0036
 def as_tasks(tasks # names, or one name; None for none
 )->list: # names of tasks
     "What somebody asked for, by the names that tasks have here."
     return [task_of(t) for t in ([tasks] if isinstance(tasks, str) else tasks or [])]
 
-# %% ../nbs/13_tables.ipynb #0037
+# %% ../nbs/13_tables.ipynb #0039
 def _check_wanted(
     tasks, # names of the tasks wanted, a list or one name; None for none
     observations:list, # those of the label file
@@ -121,7 +130,7 @@ def _check_wanted(
         if t not in observations:
             raise ChexsegError(f"{path} has no column {observation_of(t)!r}: it has {', '.join(observations)}.")
 
-# %% ../nbs/13_tables.ipynb #0040
+# %% ../nbs/13_tables.ipynb #0042
 def _merged(
     twins:pd.DataFrame, # columns of one finding
     path, # the file, for the message
@@ -134,7 +143,7 @@ def _merged(
                            f"differ on film {row} of the file: keep one of them.")
     return told
 
-# %% ../nbs/13_tables.ipynb #0042
+# %% ../nbs/13_tables.ipynb #0044
 def _rename(
     df:pd.DataFrame, # a label file
     path, # the file, for the message
@@ -148,7 +157,7 @@ def _rename(
     df = df.set_axis(names, axis=1)
     return df.loc[:, ~df.columns.duplicated()].assign(**one)
 
-# %% ../nbs/13_tables.ipynb #0045
+# %% ../nbs/13_tables.ipynb #0047
 def _label_file(
     path, # a label file
     tasks=None, # names of the tasks that must be there
@@ -164,7 +173,7 @@ def _label_file(
     labels = {c: _as_labels(df[c], path, faults) for c in observations}
     return df.assign(Path=df.Path.str.replace("\\", "/"), **labels), observations
 
-# %% ../nbs/13_tables.ipynb #0049
+# %% ../nbs/13_tables.ipynb #0051
 def _parts_to_drop(
     path:str, # a film, as the label file names it
     folder:Path, # where to look
@@ -173,7 +182,7 @@ def _parts_to_drop(
     parts = path.split("/")
     return next((n for n in range(len(parts)) if folder.joinpath(*parts[n:]).is_file()), None)
 
-# %% ../nbs/13_tables.ipynb #0052
+# %% ../nbs/13_tables.ipynb #0054
 def _beside(
     root:Path, # folder of the label file
     split:str, # "train", "val" or "test"
@@ -181,7 +190,7 @@ def _beside(
     "Folders that may hold the films of a label file."
     return [root, root/"films", *(root/name for name, s in SPLITS.items() if s == split), root.parent]
 
-# %% ../nbs/13_tables.ipynb #0055
+# %% ../nbs/13_tables.ipynb #0057
 def _find_film(
     path:str, # a film, as the label file names it
     folders:list, # where to look
@@ -193,7 +202,7 @@ def _find_film(
         if (n := _parts_to_drop(path, folder)) is not None:
             return f"{folder.as_posix()}/", n
 
-# %% ../nbs/13_tables.ipynb #0057
+# %% ../nbs/13_tables.ipynb #0059
 def _film_folder(
     root:Path, # folder of the label file
     paths:list, # films, as the label file names them
@@ -207,7 +216,7 @@ def _film_folder(
     raise ChexsegError(f"No film {which}was found under {root}: the label file names {paths[0]!r}; "
                        "put the films beside it.")
 
-# %% ../nbs/13_tables.ipynb #0058
+# %% ../nbs/13_tables.ipynb #0060
 def _place(
     path:str, # a film, as the label file names it
     folder:str, # the folder of the films
@@ -218,14 +227,14 @@ def _place(
         raise ChexsegError(f"The film {path!r} lies in fewer folders than the others of its label file: mend its Path.")
     return folder + path.split("/", drop)[drop]
 
-# %% ../nbs/13_tables.ipynb #0061
+# %% ../nbs/13_tables.ipynb #0063
 def _patient_of(id:str # id of a film
 )->str: # a patient
     "The `patientNNNNN` of an id, else the id itself."
     found = re.search(r"patient\d+", id)
     return found.group() if found else id
 
-# %% ../nbs/13_tables.ipynb #0064
+# %% ../nbs/13_tables.ipynb #0066
 def _patients(
     df:pd.DataFrame, # a label file
     ids:list, # ids of its films
@@ -235,16 +244,16 @@ def _patients(
         return [_patient_of(i) if pd.isna(p) else str(p) for p, i in zip(df.Patient, ids)]
     return [_patient_of(i) for i in ids]
 
-# %% ../nbs/13_tables.ipynb #0067
+# %% ../nbs/13_tables.ipynb #0069
 VIEWS = ("frontal", "lateral", "unknown")
 
-# %% ../nbs/13_tables.ipynb #0068
+# %% ../nbs/13_tables.ipynb #0070
 def _view_of(text # what somebody wrote about a film
 )->str: # one of `VIEWS`
     "The view that a text names."
     return next((v for v in VIEWS if v in str(text).lower()), "unknown")
 
-# %% ../nbs/13_tables.ipynb #0070
+# %% ../nbs/13_tables.ipynb #0072
 def _views(df:pd.DataFrame # a label file
 )->list: # one of `VIEWS` for each film
     "The view of each film, by the column `Frontal/Lateral`; where that is silent, by the file's name."
@@ -252,31 +261,31 @@ def _views(df:pd.DataFrame # a label file
     told = map(_view_of, df["Frontal/Lateral"]) if "Frontal/Lateral" in df else by_name
     return [name if view == "unknown" else view for view, name in zip(told, by_name)]
 
-# %% ../nbs/13_tables.ipynb #0073
+# %% ../nbs/13_tables.ipynb #0075
 def _sex(column)->pd.Series: # "female", "male" or NaN
     known = dict(f="female", w="female", m="male")
     return column.astype(object).map(lambda s: known.get(str(s).strip().lower()[:1]))
 
-# %% ../nbs/13_tables.ipynb #0074
+# %% ../nbs/13_tables.ipynb #0076
 def _age(column)->pd.Series: # years; NaN where nobody says
     years = column.astype(str).str.extract(r"^\s*0*(\d+(?:\.\d+)?)\s*[Yy]?\s*$")[0]
     return pd.to_numeric(years)
 
-# %% ../nbs/13_tables.ipynb #0075
+# %% ../nbs/13_tables.ipynb #0077
 def _projection(column)->pd.Series: # "AP", "PA", or for lateral films "LL" or "RL"
     text = column.astype(object).map(lambda s: str(s).strip().upper())
     return text.where(text.isin(["AP", "PA", "LL", "RL"]))
 
-# %% ../nbs/13_tables.ipynb #0076
+# %% ../nbs/13_tables.ipynb #0078
 PATIENT_FACTS = {"sex": ("Sex", _sex), "age": ("Age", _age), "projection": ("AP/PA", _projection)} # key -> where from
 
-# %% ../nbs/13_tables.ipynb #0077
+# %% ../nbs/13_tables.ipynb #0079
 def _patient_facts(df:pd.DataFrame # a label file
 )->dict: # key of `PATIENT_FACTS` -> a value for each film; the columns that are there
     "Who is on the films, as far as the file says."
     return {key: read(df[name]).to_numpy() for key, (name, read) in PATIENT_FACTS.items() if name in df}
 
-# %% ../nbs/13_tables.ipynb #0080
+# %% ../nbs/13_tables.ipynb #0082
 def _splits(
     df:pd.DataFrame, # a label file with a column `Split`
     path, # the file, for the message
@@ -287,7 +296,7 @@ def _splits(
         raise ChexsegError(f"{path}: {odd.iloc[0]!r} in the column 'Split' is not train, val or test, nor blank.")
     return [SPLITS.get(s, "") for s in told]
 
-# %% ../nbs/13_tables.ipynb #0083
+# %% ../nbs/13_tables.ipynb #0085
 def _check_twice(
     ids:pd.Series, # ids of films
     where="the table", # the file, for the message
@@ -298,7 +307,7 @@ def _check_twice(
     if len(twice):
         _complain(f"The film {twice.iloc[0]!r} is listed twice in {where}: every film needs its own name.", faults)
 
-# %% ../nbs/13_tables.ipynb #0085
+# %% ../nbs/13_tables.ipynb #0087
 def read_table(
     csv, # a label file
     root, # folder of the films, or one above it
@@ -319,10 +328,10 @@ def read_table(
     table.attrs["not_labels"] = _not_labels(df.drop(columns=observations))
     return table
 
-# %% ../nbs/13_tables.ipynb #0100
+# %% ../nbs/13_tables.ipynb #0102
 KEYS = ["id", "path", "patient", "view", "split", "role", *PATIENT_FACTS] # columns of a study table, no observations
 
-# %% ../nbs/13_tables.ipynb #0101
+# %% ../nbs/13_tables.ipynb #0103
 def _label_columns(table:pd.DataFrame # a study table
 )->list: # names of observations
     "The observations of a study table."
@@ -331,7 +340,7 @@ def _label_columns(table:pd.DataFrame # a study table
         raise ChexsegError("These films have no labels: name them in a label file, and open that.")
     return found
 
-# %% ../nbs/13_tables.ipynb #0103
+# %% ../nbs/13_tables.ipynb #0105
 def label_array(
     table:pd.DataFrame, # a study table, n films
     tasks:list, # the observations wanted, in this order
@@ -344,7 +353,7 @@ def label_array(
     y = table[check_tasks(tasks, _label_columns(table))].to_numpy(np.float32)
     return np.where(np.isnan(y), if_blank, np.where(y == -1, if_uncertain, y)).astype(np.float32)
 
-# %% ../nbs/13_tables.ipynb #0112
+# %% ../nbs/13_tables.ipynb #0114
 def _check_needed(
     table:pd.DataFrame, # a study table
     need, # splits that must hold at least one film
@@ -354,7 +363,7 @@ def _check_needed(
         if not (table.split == s).any():
             raise ChexsegError(f"The split {s!r} holds no film: the table has {table.split.value_counts().to_dict()}.")
 
-# %% ../nbs/13_tables.ipynb #0114
+# %% ../nbs/13_tables.ipynb #0116
 def _check_patients(table:pd.DataFrame # a study table
 ):
     "Complain about a patient in two splits."
@@ -364,7 +373,7 @@ def _check_patients(table:pd.DataFrame # a study table
         where = " and ".join(sorted(leaked.iloc[0]))
         raise ChexsegError(f"Patient {leaked.index[0]!r} is in the splits {where}: keep the films in one split.")
 
-# %% ../nbs/13_tables.ipynb #0116
+# %% ../nbs/13_tables.ipynb #0118
 def check_splits(
     table:pd.DataFrame, # a study table
     need=(), # splits that must hold at least one film

@@ -6,7 +6,7 @@
 __all__ = ['Films', 'process_share', 'film_loaders', 'random_affine', 'augment', 'Augment', 'Epoch', 'unwrapped', 'KeepBest',
            'kept_epochs', 'TrainingBar', 'FiniteLoss', 'NoValidation', 'half_forward', 'FilmLearner', 'ScaledLoss',
            'with_callbacks', 'film_learner', 'best_models', 'save_checkpoint', 'Checkpoint', 'load_checkpoint',
-           'rebuilding', 'fingerprint', 'all_processes', 'share_epochs']
+           'rebuilding', 'fingerprint', 'all_processes', 'share_epochs', 'enough_epochs']
 
 # %% ../nbs/27_training.ipynb #0002
 import copy
@@ -28,7 +28,8 @@ from fastcore.basics import patch, store_attr
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .core import ChexsegError, atomic_path, check_name, digest, progress, read_json, world, write_json
+from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, digest, progress, read_json,
+                          world, write_json)
 from .data import Part
 from .hardware import autocast, best_device, enough_memory
 
@@ -376,7 +377,8 @@ class Checkpoint(NamedTuple):
     config: dict # what rebuilds the network
 
 # %% ../nbs/27_training.ipynb #0104
-def load_checkpoint(path, # the path given to `save_checkpoint`, with or without suffix
+@checks_arguments
+def load_checkpoint(path:StrPath, # the path given to `save_checkpoint`, with or without suffix
 )->Checkpoint: # weights and config
     "Read weights and config back; refuse a file that changed since it was written."
     weights, about = _beside(path, ".safetensors"), _beside(path, ".json")
@@ -474,3 +476,13 @@ def share_epochs(
     if each < batches:
         dls.loaders[0] = loader.new(cls=_Shares, n=each*bs)
     return batches//each
+
+# %% ../nbs/27_training.ipynb #0133
+def enough_epochs(
+    films:int, # how many there are to learn from
+    bs:int, # films a batch
+    steps:int=600, # batches that a small network needs to see
+    least:int=8, # epochs
+)->int:
+    "Epochs that make up at least so many steps."
+    return max(least, -(-steps//max(1, films//bs)))

@@ -11,7 +11,6 @@ import html
 import io
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from .charts import show_curve
-from .core import ChexsegError, check_name, read_json, write_json
+from .core import ChexsegError, check_name, checks_arguments, read_json, write_json
 from .explore import Explorer, dropdown, import_widgets, side_by_side
 from .masks import MaskSet
 from .show import color_of, overlay, png_uri
@@ -269,6 +268,7 @@ def _training_controls(record, film, step)->Explorer:
     return out
 
 # %% ../nbs/55_trainings.ipynb #0051
+@checks_arguments
 def explore_training(
     record, # a `TrainingRecord`, or the path of one; of a training that is over, goes on or has not begun
     film:str=None, # id of the watched film to begin with
@@ -276,7 +276,7 @@ def explore_training(
     static:bool=False, # a figure instead of widgets
 ): # an `Explorer` with film and step; or a matplotlib figure
     "Move a slider through the steps of a training: masks, loss and agreement follow."
-    record = read_training(record) if isinstance(record, (str, Path)) else record
+    record = record if hasattr(record, "looks") else read_training(record)
     film, step = _chosen(record, film, step)
     if not static:
         return _training_controls(record, film, step)
