@@ -14,6 +14,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from . import __version__
+from .chexlocalize import SCRIPTS, option_arguments, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
 from .core import ChexsegError, check_name, world
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
@@ -180,6 +181,15 @@ def _add_papers(commands):
         command.add_argument("--tasks", nargs="+", metavar="NAME", help="of the run's tasks (default: all)")
 
 # %% ../nbs/65_cli.ipynb #0031
+def _add_chexlocalize(commands):
+    p = commands.add_parser("chexlocalize", help="cheXlocalize's scripts: the same options, the same files")
+    scripts = p.add_subparsers(dest="script", required=True, metavar="SCRIPT")
+    for name, script in SCRIPTS.items():
+        q = scripts.add_parser(name, help=script.text)
+        for option, default in script.options.items():
+            q.add_argument(f"--{option}", **option_arguments(option, default))
+
+# %% ../nbs/65_cli.ipynb #0032
 def _add_runs(commands):
     p = commands.add_parser("runs", help="which runs there are; or two of them side by side")
     p.add_argument("folders", nargs="*", default=["runs"], metavar="RUN",
@@ -187,13 +197,13 @@ def _add_runs(commands):
     p = commands.add_parser("completion", help="what a shell must know to complete names")
     p.add_argument("shell", choices=SHELLS)
 
-# %% ../nbs/65_cli.ipynb #0034
+# %% ../nbs/65_cli.ipynb #0035
 def _add_common(p):
     once = dict(action="store_true", default=argparse.SUPPRESS) # what was said before the command's name stays
     p.add_argument("--quiet", **once, help="print nothing but errors")
     p.add_argument("--debug", **once, help="show where in the code an error came from")
 
-# %% ../nbs/65_cli.ipynb #0035
+# %% ../nbs/65_cli.ipynb #0036
 def _all_commands(commands): # the parser of each command, and of each study
     for p in commands.choices.values():
         yield p
@@ -201,7 +211,7 @@ def _all_commands(commands): # the parser of each command, and of each study
             if isinstance(action, argparse._SubParsersAction):
                 yield from _all_commands(action)
 
-# %% ../nbs/65_cli.ipynb #0036
+# %% ../nbs/65_cli.ipynb #0037
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
@@ -211,13 +221,13 @@ def parser()->argparse.ArgumentParser:
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_init, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies, _add_predict,
-                _add_retune, _add_verify, _add_runs, _add_papers, _add_folders):
+                _add_retune, _add_verify, _add_runs, _add_papers, _add_chexlocalize, _add_folders):
         add(commands)
     for command in (p, *_all_commands(commands)):
         _add_common(command)
     return p
 
-# %% ../nbs/65_cli.ipynb #0039
+# %% ../nbs/65_cli.ipynb #0040
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
@@ -230,7 +240,7 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/65_cli.ipynb #0042
+# %% ../nbs/65_cli.ipynb #0043
 def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: # exit status; out, until: of a file
     from chexseg.choices import make_choices
     from chexseg.core import write_json
@@ -242,14 +252,14 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
         write_json(json, ahead.record)
     return 1 if ahead.checked.stops else 0
 
-# %% ../nbs/65_cli.ipynb #0044
+# %% ../nbs/65_cli.ipynb #0045
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood:\n"
           f"  chexseg run {folder} --out runs/{Path(folder).resolve().name} --until prepare")
 
-# %% ../nbs/65_cli.ipynb #0047
+# %% ../nbs/65_cli.ipynb #0048
 def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, overwrite):
     from chexseg.importing import next_command, page, plan_import, problems, write_import
     plan = plan_import(format, file, folder, films, tasks, rename, resize, boxes, overwrite)
@@ -262,7 +272,7 @@ def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, 
     write_import(plan)
     print(f"\nWritten. Next:\n  {next_command(plan)}")
 
-# %% ../nbs/65_cli.ipynb #0050
+# %% ../nbs/65_cli.ipynb #0051
 def _masks_and_names(what, method, films)->tuple: # MaskSet, and id -> the name of the film's file
     from chexseg.importing import file_names, find_place, masks_from
     if not (Path(what)/"config.json").exists():
@@ -280,19 +290,19 @@ def _export(what, format, out, method, films, tasks, rename, overwrite):
     masks, names = _masks_and_names(what, method, films)
     print(export_masks(masks, format, out, names, tasks, rename, overwrite))
 
-# %% ../nbs/65_cli.ipynb #0052
+# %% ../nbs/65_cli.ipynb #0053
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/65_cli.ipynb #0054
+# %% ../nbs/65_cli.ipynb #0055
 def _segmenter(model, method)->Path: # of a run, or one by itself
     from chexseg.runs import Run
     path = Path(model)
     return path/"segmenters"/(method or Run(path).choices.run.methods[-1]) if (path/"config.json").exists() else path
 
-# %% ../nbs/65_cli.ipynb #0057
+# %% ../nbs/65_cli.ipynb #0058
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
     from chexseg.predict import OUTPUTS, predict_files, unlike_text
     done = predict_files(_segmenter(model, method), films, out, overwrite, write or OUTPUTS)
@@ -307,7 +317,7 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
               file=sys.stderr)
     return 3 if lost else 0
 
-# %% ../nbs/65_cli.ipynb #0059
+# %% ../nbs/65_cli.ipynb #0060
 def _retune(data, model, method, out):
     from chexseg.data import open_study
     from chexseg.inference import load_segmenter, save_segmenter
@@ -320,7 +330,7 @@ def _retune(data, model, method, out):
     print(table.round(3).to_string())
     print(f"\nThe IoUs are of the films on which thresholds were chosen. Use them: chexseg predict FILM --model {out}")
 
-# %% ../nbs/65_cli.ipynb #0061
+# %% ../nbs/65_cli.ipynb #0062
 def _verify(run, mend)->int: # exit status
     from chexseg.runs import Run
     run = Run(run)
@@ -333,7 +343,7 @@ def _verify(run, mend)->int: # exit status
         print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made with")
     return 0 if mend or not lost else 1
 
-# %% ../nbs/65_cli.ipynb #0064
+# %% ../nbs/65_cli.ipynb #0065
 def _figures(run, out, format, only, methods, tasks):
     from chexseg.figures import draw_paper, films_note
     from chexseg.runs import Run
@@ -345,7 +355,7 @@ def _figures(run, out, format, only, methods, tasks):
     for name, why in drawn.missing.items():
         print(f"not drawn: {name}: {why}")
 
-# %% ../nbs/65_cli.ipynb #0066
+# %% ../nbs/65_cli.ipynb #0067
 def _subgroups(run, facts, convention, methods, tasks):
     from chexseg.analysis import write_tables
     from chexseg.runs import Run
@@ -360,7 +370,16 @@ def _subgroups(run, facts, convention, methods, tasks):
     print(f"\n{last}: each group less all others; low_all and high_all allow for {len(gaps)} comparisons\n"
           f"{gaps.round(3).to_string(index=False)}")
 
-# %% ../nbs/65_cli.ipynb #0068
+# %% ../nbs/65_cli.ipynb #0069
+def _chexlocalize(script, **options):
+    from chexseg.chexlocalize_shapes import run_script
+    written = run_script(script, **typed_options(script, options))
+    print("\n".join(map(str, written)))
+    last = list(written.values())[-1]
+    if hasattr(last, "to_string") and len(last) <= 11:
+        print(last.round(3).to_string())
+
+# %% ../nbs/65_cli.ipynb #0071
 def _runs(folders):
     from chexseg.comparison import compare_runs, list_runs, pair_text, runs_text
     if len(folders) == 1:
@@ -370,26 +389,26 @@ def _runs(folders):
     else:
         raise ChexsegError(f"{len(folders)} folders were named: name one that holds runs, or two runs to compare.")
 
-# %% ../nbs/65_cli.ipynb #0070
+# %% ../nbs/65_cli.ipynb #0073
 def _completion(shell):
     print(completion(parser(), shell))
 
-# %% ../nbs/65_cli.ipynb #0071
+# %% ../nbs/65_cli.ipynb #0074
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/65_cli.ipynb #0073
+# %% ../nbs/65_cli.ipynb #0076
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/65_cli.ipynb #0075
+# %% ../nbs/65_cli.ipynb #0078
 def _command(command, **given)->int: # exit status
     own = dict(init=_init, export=_export, check=_check, run=_run, study=_study, predict=_predict, retune=_retune,
                verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups, completion=_completion,
-               phantom=_phantom, excerpt=_excerpt)
+               phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
     own["import"] = _import
     if command in own:
         return own[command](**given) or 0
@@ -397,20 +416,20 @@ def _command(command, **given)->int: # exit status
     RUN_STAGE[command](given["run"])
     return 0
 
-# %% ../nbs/65_cli.ipynb #0077
+# %% ../nbs/65_cli.ipynb #0080
 def _on(device): # a context
     if not device:
         return nullcontext()
     from chexseg.hardware import on_device
     return on_device(device)
 
-# %% ../nbs/65_cli.ipynb #0080
+# %% ../nbs/65_cli.ipynb #0083
 def _logged_run(command, given): # the run folder that a command works on; None for commands that only look
     if command == "run":
         return given.get("out") or "runs/demo"
     return given["run"] if command in ("study", *STAGES) else None
 
-# %% ../nbs/65_cli.ipynb #0081
+# %% ../nbs/65_cli.ipynb #0084
 def _log(folder, what, sentence=""): # the sentence may name films
     if folder is None or not (Path(folder)/"config.json").exists() or not os.access(folder, os.W_OK):
         return
@@ -418,7 +437,7 @@ def _log(folder, what, sentence=""): # the sentence may name films
     with suppress(ChexsegError): # of a version that this one cannot read
         Run(folder).log(what + (sentence and f": {without_films(sentence, folder)}"))
 
-# %% ../nbs/65_cli.ipynb #0083
+# %% ../nbs/65_cli.ipynb #0086
 def _do(command, given, quiet)->int: # exit status
     folder, screen = _logged_run(command, given), sys.stderr
     def note(text):
@@ -428,12 +447,12 @@ def _do(command, given, quiet)->int: # exit status
     with notes(note), hushed(quiet, screen), _on(given.pop("device", None)):
         return _command(command, **given)
 
-# %% ../nbs/65_cli.ipynb #0084
+# %% ../nbs/65_cli.ipynb #0087
 def _with_file(given)->dict: # options, completed by a file where one is named
     file = given.pop("config", None)
     return given | with_config(given, file) if file else given
 
-# %% ../nbs/65_cli.ipynb #0086
+# %% ../nbs/65_cli.ipynb #0089
 _PLACES = ("data", "folder", "run", "out", "model", "config", "json", "what", "file", "facts", "films", "folders")
 
 def _refuse_empty(given): # a name without letters, as "$FOLDER" is where it was never set
@@ -442,11 +461,11 @@ def _refuse_empty(given): # a name without letters, as "$FOLDER" is where it was
         if "" in (value if isinstance(value, (list, tuple)) else [value]):
             raise ChexsegError(f"{name} was given as an empty text: name a file or a folder, or leave it away.")
 
-# %% ../nbs/65_cli.ipynb #0088
+# %% ../nbs/65_cli.ipynb #0091
 def _of_system(e)->str: # what the operating system said of a file, as a sentence
     return f"{e.filename or 'A file'} cannot be opened or written ({e.strerror or e}): check its name, and whether you may."
 
-# %% ../nbs/65_cli.ipynb #0090
+# %% ../nbs/65_cli.ipynb #0093
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status, one of `EXIT_CODES`
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
@@ -468,6 +487,6 @@ def main(argv=None # arguments; those of the command line when None
     _log(_logged_run(command, given), f"chexseg {command}: exit status {status}", why)
     return status
 
-# %% ../nbs/65_cli.ipynb #0093
+# %% ../nbs/65_cli.ipynb #0096
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())
