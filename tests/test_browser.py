@@ -1,7 +1,7 @@
 """The explorers in a real JupyterLab, seen by a headless Chromium: sliders, keys and outlines drawn with the mouse.
 
-Skipped where there is no browser. To have them run: `apt-get install chromium` and `pip install playwright` (not among
-the requirements of developers, because it takes 165 MB); CHEXSEG_CHROMIUM names another browser.
+Skipped where there is no browser. To have them run: `apt-get install chromium`, or Google Chrome; CHEXSEG_CHROMIUM
+names another browser.
 CHEXSEG_SCREENSHOTS names a folder that keeps what was seen."""
 import io
 import json
@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need `pip install playwright`")
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need `pip install 'chexseg[dev]'`")
 pytest.importorskip("anywidget", reason="the browser tests need `pip install 'chexseg[lab]'`")
-CHROMIUM = os.environ.get("CHEXSEG_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="the browser tests need Chromium: apt-get install chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = os.environ.get("CHEXSEG_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="the browser tests need a browser: apt-get install chromium")
 LAB = Path(sys.executable).with_name("jupyter-lab")
 SCREENSHOTS = os.environ.get("CHEXSEG_SCREENSHOTS")
 WAIT = 25_000 # milliseconds that anything may take

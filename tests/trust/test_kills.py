@@ -62,7 +62,7 @@ def kill_after(folder, stage, pause):
     return running
 
 
-def test_a_killed_run_goes_on(whole, tmp_path, capsys):
+def test_a_killed_run_goes_on(whole, tmp_path, record_property):
     "Killed during the stages that come after some others, a random moment after these were done."
     moments = random.Random(0)
     after = sorted(moments.choices(list(STAGES)[:-2], k=KILLS), key=list(STAGES).index)
@@ -72,8 +72,7 @@ def test_a_killed_run_goes_on(whole, tmp_path, capsys):
     left = {p.name for p in (tmp_path/"run").rglob("*") if p.name.startswith(".")} - {".lock"}
     assert not left, left
     assert killed >= KILLS - 1
-    with capsys.disabled():
-        print(f"\nkills survived: {killed}, after {', '.join(after)}")
+    record_property("kills survived", f"{killed}, after {', '.join(after)}")
 
 
 LONG = ("run --films 48 30 12 --side 64 --experts 8 --classifier-epochs 3 --classifier-bs 8 --segmenter-steps 18 "
@@ -90,7 +89,7 @@ def run_long(folder, steps=0):
     return done.returncode == 0
 
 
-def test_a_training_that_was_cut_off_is_taken_up(tmp_path, capsys):
+def test_a_training_that_was_cut_off_is_taken_up(tmp_path, record_property):
     "Ended again and again in the middle of trainings: the same networks as undisturbed, to the last bit."
     assert run_long(tmp_path/"whole")
     cuts = 0
@@ -100,8 +99,7 @@ def test_a_training_that_was_cut_off_is_taken_up(tmp_path, capsys):
     assert cuts > 4
     assert digests(tmp_path/"cut"/"run") == digests(tmp_path/"whole"/"run")
     assert not list((tmp_path/"cut"/"run").glob(".resume-*"))
-    with capsys.disabled():
-        print(f"\ntrainings cut off and taken up: {cuts} times")
+    record_property("trainings cut off and taken up", f"{cuts} times")
 
 
 def spoilt(data, how):
@@ -112,7 +110,7 @@ def spoilt(data, how):
 
 
 @pytest.mark.parametrize("how", ["a bit flipped", "cut", "emptied", "gone"])
-def test_every_spoilt_file_is_found(whole, how, capsys):
+def test_every_spoilt_file_is_found(whole, how, record_property):
     folder = whole/"run"
     run = Run(folder)
     names = [n for n in run.digests() if (folder/n).stat().st_size]
@@ -126,8 +124,7 @@ def test_every_spoilt_file_is_found(whole, how, capsys):
         assert list(run.damaged()) == [name]
         (folder/name).write_bytes(data)
     assert run.damaged() == {}
-    with capsys.disabled():
-        print(f"\ncorruptions found, {how}: {len(names)} of {len(names)}")
+    record_property(f"corruptions found, {how}", f"{len(names)} of {len(names)}")
 
 
 def test_two_exchanged_networks_are_found(whole):
