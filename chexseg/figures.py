@@ -24,7 +24,7 @@ from .core import ChexsegError, atomic_path, check_name, check_tasks
 from .evaluation import draw_patients
 from .pseudomasks import best_per_task, threshold_scores
 from .report import draw_examples
-from .runs import Run, as_run
+from .runs import Run, as_run, read_rows
 from .subgroups import draw_subgroups
 
 # %% ../nbs/53_figures.ipynb #0006
@@ -152,7 +152,7 @@ def draw_learning(
     path = run/"studies"/"curves.csv"
     if not path.exists():
         raise ChexsegError(f"{run.folder} has no learning curves: make them with `chexseg study curves {run.folder}`.")
-    curves = pd.read_csv(path)
+    curves = read_rows(path, ["method"])
     kept = curves[curves.method.isin(methods or curves.method)]
     if kept.empty:
         raise ChexsegError(f"{path} has no curve of {', '.join(methods)}: it has {', '.join(curves.method.unique())}.")

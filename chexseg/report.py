@@ -19,7 +19,7 @@ from .choices import METHODS
 from .core import ChexsegError, atomic_path
 from .evaluation import CONVENTIONS, gap_reduction, matched, results_table, summary
 from .masks import MaskSet
-from .runs import Run, as_run
+from .runs import Run, as_run, read_rows
 from .charts import show_intervals, show_means
 from .subgroups import FEW, divided, draw_subgroups, gaps_text, subgroup_page
 from .show import png_uri, show_grid, show_map
@@ -122,7 +122,7 @@ def _summary_text(run)->pd.DataFrame: # strings; the first column has its interv
 
 # %% ../nbs/51_report.ipynb #0033
 def _border_text(run)->str: # empty for runs of versions that did not look
-    return border_text(pd.read_csv(run/"border.csv", index_col="task")) if (run/"border.csv").exists() else ""
+    return border_text(read_rows(run/"border.csv", index_col="task")) if (run/"border.csv").exists() else ""
 
 # %% ../nbs/51_report.ipynb #0035
 def results_text(run # a scored run, or its folder
@@ -346,7 +346,7 @@ closed, and on how many tasks the method is not shown to be worse than they are:
 
 # %% ../nbs/51_report.ipynb #0080
 def _pictures_part(run, figures):
-    hits = results_table(pd.read_csv(run/"hits.csv")).rename(index=run.labels).rename_axis(None).T
+    hits = results_table(read_rows(run/"hits.csv", ["method", "task"])).rename(index=run.labels).rename_axis(None).T
     where = html.escape(_border_text(run))
     return f"""<h2>What the masks look like</h2>
 {_html_picture(figures["examples"], "test films with the masks of experts and segmenters")}
@@ -360,7 +360,7 @@ outline:</p>
 
 # %% ../nbs/51_report.ipynb #0082
 def _teachers_part(run, figures): # the classifier and the pseudo-masks
-    auroc, quality = (pd.read_csv(run/f"{name}.csv", index_col="task") for name in ("auroc", "pseudomask_quality"))
+    auroc, quality = (read_rows(run/f"{name}.csv", index_col="task") for name in ("auroc", "pseudomask_quality"))
     walk = ""
     if "irnet" in figures:
         picture = _html_picture(figures["irnet"], "maps, edges and walked maps")
