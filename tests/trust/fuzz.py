@@ -27,13 +27,16 @@ from chexseg.data import open_study
 from chexseg.dataset import write_phantom
 from chexseg.evaluation import areas_table, read_areas, save_areas
 from chexseg.films import film_size, read_film
+from chexseg.importing import FORMATS, page, plan_import, problems
 from chexseg.inference import load_segmenter, save_segmenter
 from chexseg.maps import SaliencySet, read_map_pickle
 from chexseg.masks import MaskSet
 from chexseg.outlines import annotations_to_masks, read_annotations
 from chexseg.resume import read_state, write_state
-from chexseg.runs import Run
+from chexseg.runs import Run, options_text
 from chexseg.segmentation import build_segmenter
+from chexseg.settings import read_config
+from tests.test_formats import films_and_masks, write
 
 from .bad_inputs import dicom_with
 
@@ -122,6 +125,29 @@ def areas(path):
     save_areas(path, {"a": areas_table(masks, masks, masks.ids, masks.tasks)})
 
 
+def options(path):
+    "A file of options."
+    path.write_text(options_text(make_choices()))
+
+
+def root_of(path):
+    "The folder in which a format's files and its films lie."
+    return next(p for p in path.parents if (p/"films").is_dir() and p.name != "films")
+
+
+def of_format(name):
+    "A file of another project's format, or the first file of its folder."
+    def make(folder):
+        _, masks = films_and_masks(folder/"films", name, 3)
+        out = write(masks, name, folder)
+        return out if out.is_file() else min(f for f in out.rglob("*") if f.is_file())
+    def read(path):
+        root = root_of(path)
+        plan = plan_import(name, next(root.glob("theirs*")), root/"mine", root/"films")
+        return problems(plan), page(plan)
+    return Target(make, read)
+
+
 def picture(**how):
     "A film in one of the formats."
     def write(path):
@@ -152,7 +178,8 @@ TARGETS = {
     "run": Target(config, lambda p: Run(p.parent)),
     "areas": Target(saved(areas, "areas.npz"), read_areas),
     "training": Target(saved(lambda p: write_state(p, {"a": [1, torch.ones(3)]}), "s.safetensors"), read_state),
-}
+    "options": Target(saved(options, "run.toml"), lambda p: make_choices(**read_config(p))),
+} | {f"import {name}": of_format(name) for name in FORMATS}
 
 
 def nodes(x):
