@@ -205,7 +205,6 @@ def _beside(path)->Path: # an empty file in the same folder, which is made when 
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
-    os.chmod(temporary, _permissions())
     return Path(temporary)
 
 # %% ../nbs/00_core.ipynb #0048
@@ -233,6 +232,7 @@ def atomic_path(path # where the file shall stand
     temporary = _beside(path)
     try:
         yield temporary
+        os.chmod(temporary, _permissions()) # some libraries write files that only their owner may read
         os.replace(temporary, path)
     except Exception as e:
         if _is_full(e):
