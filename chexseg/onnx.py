@@ -45,8 +45,8 @@ class _Answers(nn.Module):
         return probs, self.model.score(films, probs)
 
 # %% ../nbs/64b_onnx.ipynb #0014
-_INPUT = ("films, float32 (batch, 1, side, side): greys divided by 255, air dark and bone bright, the film shrunk to fit "
-          "and centred on black; what follows (norm) is in the network")
+_INPUT = ("films, float32 (batch, 1, side, side): greys divided by 255, air dark and bone bright, the film shrunk to "
+          "fit and centred on black; what follows (norm) is in the network")
 _RULE = ("a pixel has a finding where its probability is above the threshold, if the film's score is at least the "
          "cutoff; outputs: probs (batch, tasks, side, side), scores (batch, tasks)")
 
@@ -123,13 +123,14 @@ def export_onnx(
     newer:bool=None, # with torch's newer exporter? None: with its usual one
 )->Path: # the file
     "A segmenter as ONNX, with its decisions, checked against the segmenter itself."
-    for name in ("onnx", "onnxruntime", "onnxscript"):
+    newer = _newer() if newer is None else newer
+    for name in ("onnx", "onnxruntime", *["onnxscript"]*newer):
         _module(name)
     device, path = next(model.parameters()).device, Path(path)
     model.cpu().eval()
     try:
         with atomic_path(path) as p:
-            _write(model, p, _newer() if newer is None else newer)
+            _write(model, p, newer)
             _finish(model, p, _metadata(model, card))
     finally:
         model.to(device)
