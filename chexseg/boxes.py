@@ -29,8 +29,8 @@ def _yolo_box(line, size, names, what)->tuple: # finding, [left, top, right, bot
         raise ChexsegError(f"{what}: {line[:60]!r} has {len(parts)} numbers, a box has five: CLASS X Y WIDTH HEIGHT; "
                            "outlines are not read, save them as COCO.")
     if not 0 <= number < len(names):
-        raise ChexsegError(f"{what}: there is no class {number} among the {len(names)} of classes.txt, which begin "
-                           "with 0: add its name there.")
+        raise ChexsegError(f"{what}: there is no class {number} among the {len(names)} names of classes, which begin "
+                           "with 0: add its name to classes.txt or data.yaml.")
     if not all(0 <= v <= 1 for v in values):
         raise ChexsegError(f"{what}: {line[:60]!r} has a number outside 0 to 1: give shares of the film's width and "
                            "height, not pixels.")
@@ -53,14 +53,45 @@ def _text(path)->str: # of a small file
     except (OSError, UnicodeDecodeError) as e:
         raise ChexsegError(f"{path} cannot be read as text ({type(e).__name__}): save it again.") from None
 
-def _yolo_names(folder)->list: # of the classes
-    files = [d/n for d in (folder, folder.parent) for n in ("classes.txt", "obj.names") if (d/n).is_file()]
-    if not files:
-        raise ChexsegError(f"{folder} has no classes.txt: write the names of the classes into it, a line each, in "
-                           "the order of data.yaml where there is one.")
-    return [check_finding(name, files[0]) for name in _text(files[0]).split("\n") if name.strip()]
-
 # %% ../nbs/22_boxes.ipynb #0014
+def _named(names, file)->list: # what `names` of data.yaml holds, in order
+    if isinstance(names, dict):
+        if {*names} != {*range(len(names))}:
+            raise ChexsegError(f"{file}: the numbers of names must be 0, 1, 2 and so on, each once: mend them.")
+        names = [names[k] for k in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise ChexsegError(f"{file} has no names of classes: give a list, names: [Mass, Nodule], or numbers with names.")
+    if odd := [n for n in names if not isinstance(n, str)]:
+        raise ChexsegError(f"{file}: {odd[0]!r} is no name of a class: put names into quotes.")
+    return names
+
+def _yaml_names(file)->list: # of the classes
+    import yaml # only here: other formats do without it
+    try:
+        told = yaml.safe_load(_text(file))
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        line = f", line {e.problem_mark.line + 1}" if getattr(e, "problem_mark", None) else ""
+        raise ChexsegError(f"{file} cannot be read as YAML{line}: mend it.") from None
+    return _named(told.get("names") if isinstance(told, dict) else None, file)
+
+# %% ../nbs/22_boxes.ipynb #0016
+_YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
+_TEXTS = ("classes.txt", "obj.names")
+
+def _yolo_names(path)->list: # of the classes; path: a folder, or a file of names
+    folder = path if path.is_dir() else path.parent
+    places = [folder, *folder.parents[:2 if folder.parent.name == "labels" else 1]]
+    files = [path] if path.is_file() else [d/n for d in places for n in (*_TEXTS, *_YAMLS) if (d/n).is_file()]
+    if not files:
+        raise ChexsegError(f"{folder} has neither classes.txt nor data.yaml: write the names of the classes into "
+                           "classes.txt, a line each, in the order of their numbers.")
+    def read(f): return _yaml_names(f) if f.suffix in (".yaml", ".yml") else _text(f).split("\n")
+    found = {f: [check_finding(name, f) for name in read(f) if name.strip()] for f in files}
+    if other := [f for f in files if found[f] != found[files[0]]]:
+        raise ChexsegError(f"{files[0]} and {other[0]} name other classes: keep one of them.")
+    return found[files[0]]
+
+# %% ../nbs/22_boxes.ipynb #0018
 def _grouped(rows)->dict: # {finding: boxes} of rows (finding, box)
     found = {}
     for task, box in rows:
@@ -70,19 +101,29 @@ def _grouped(rows)->dict: # {finding: boxes} of rows (finding, box)
 def _told(found, sizes, tasks, strangers, notes=())->Annotations: # found: {id: {finding: boxes}}
     return Annotations(fill_boxes(found, sizes, tasks), strangers, list(notes), found)
 
-# %% ../nbs/22_boxes.ipynb #0016
+# %% ../nbs/22_boxes.ipynb #0021
+def _yolo_files(path)->list: # the text file of each film
+    folder = path if path.is_dir() else path.parent
+    inside = [d for d in (folder/"labels", *sorted(folder.glob("*/labels"))) if d.is_dir()]
+    deep = inside or folder.name == "labels"
+    files = [f for d in inside or [folder] for f in sorted(d.glob("**/*.txt" if deep else "*.txt"))]
+    if not [f for f in files if f.name != "classes.txt"]:
+        raise ChexsegError(f"{folder} has no text file of boxes, neither in labels nor in itself: name the folder that "
+                           "holds images and labels.")
+    return files
+
+# %% ../nbs/22_boxes.ipynb #0023
 def _read_yolo(
-    path, # a folder with classes.txt, and a text file for each film in it or in labels
+    path, # a folder with classes.txt or data.yaml, or the latter; and a text file for each film, below labels/ or in it
     films:Films=None, # those at hand
 )->Annotations:
     "Read YOLO's boxes."
     path = Path(path)
-    if not path.is_dir():
-        raise ChexsegError(f"{path} is not a folder: name the one with classes.txt.")
+    if not path.is_dir() and path.suffix not in (".yaml", ".yml"):
+        raise ChexsegError(f"{path} is not a folder: name the one with classes.txt or data.yaml.")
     names, found, strangers = _yolo_names(path), {}, []
     need_films(films, path)
-    place = path/"labels" if (path/"labels").is_dir() else path
-    for file in progress(sorted(place.glob("**/*.txt" if place != path else "*.txt")), "boxes"):
+    for file in progress(_yolo_files(path), "boxes"):
         if file.name == "classes.txt" or (id := id_of(file.stem, films, strangers)) is None:
             continue
         if id in found:
@@ -91,7 +132,7 @@ def _read_yolo(
         found[id] = _grouped(_yolo_box(line, films.size(id), names, file) for line in lines)
     return _told(found, {i: films.size(i) for i in found}, names, strangers)
 
-# %% ../nbs/22_boxes.ipynb #0019
+# %% ../nbs/22_boxes.ipynb #0026
 _FILM = ("image_id", "image index", "image", "filename", "file_name", "file", "path", "image_path", "dicom_id",
          "patientid")
 _FINDING = ("class_name", "finding label", "finding", "label", "class", "lesion_type")
@@ -102,7 +143,7 @@ _SIDES = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("bbox [x", "y", 
 def _sides_of(columns)->tuple: # the names of four columns, in small letters; empty where there are none
     return next((names for names in _CORNERS + _SIDES if set(names) <= set(columns)), ())
 
-# %% ../nbs/22_boxes.ipynb #0021
+# %% ../nbs/22_boxes.ipynb #0028
 def _row_box(texts, corners, what)->list: # [left, top, right, bottom]; None for a row without numbers
     if all(t.strip().lower() in ("", "nan") for t in texts):
         return None
@@ -112,7 +153,7 @@ def _row_box(texts, corners, what)->list: # [left, top, right, bottom]; None for
         raise ChexsegError(f"{what}: {', '.join(texts)[:60]!r} are not four numbers: mend the row.") from None
     return [x, y, a, b] if corners else [x, y, x + a, y + b]
 
-# %% ../nbs/22_boxes.ipynb #0023
+# %% ../nbs/22_boxes.ipynb #0030
 def _table_rows(path): # yields (film, finding, four texts, whether they are corners) of each row
     for piece in csv_pieces(path):
         film, finding = column_of(piece, _FILM, path), column_of(piece, _FINDING, path)
@@ -124,7 +165,7 @@ def _table_rows(path): # yields (film, finding, four texts, whether they are cor
         for name, task, *texts in piece[[film, finding, *sides]].itertuples(index=False):
             yield name, task, texts, names in _CORNERS
 
-# %% ../nbs/22_boxes.ipynb #0025
+# %% ../nbs/22_boxes.ipynb #0032
 def _read_table(
     path, # a CSV file
     films:Films=None, # those at hand
@@ -143,7 +184,7 @@ def _read_table(
     tasks = list(dict.fromkeys(t for of in boxes.values() for t in of))
     return _told(boxes, {i: films.size(i) for i in boxes}, tasks, strangers)
 
-# %% ../nbs/22_boxes.ipynb #0028
+# %% ../nbs/22_boxes.ipynb #0035
 _RSNA = ("patientid", "x", "y", "width", "height", "target")
 _OPACITY = "Lung Opacity"
 
@@ -157,7 +198,7 @@ def _rsna_box(row, path)->list: # boxes of one row: one, or none; row: patientId
         raise ChexsegError(f"{what}: Target {target} {'without' if box is None else 'with'} a box: mend the row.")
     return [] if box is None else [check_box(box, (1024, 1024), what)]
 
-# %% ../nbs/22_boxes.ipynb #0030
+# %% ../nbs/22_boxes.ipynb #0037
 def _read_rsna(
     path, # stage_2_train_labels.csv
     films:Films=None, # those at hand
@@ -172,7 +213,7 @@ def _read_rsna(
     boxes = {i: {_OPACITY: some} if some else {} for i, some in found.items()}
     return _told(boxes, dict.fromkeys(boxes, (1024, 1024)), [_OPACITY], strangers)
 
-# %% ../nbs/22_boxes.ipynb #0033
+# %% ../nbs/22_boxes.ipynb #0040
 def boxes_of(masks:MaskSet # of some films
 )->dict: # {id: {finding: [[left, top, right, bottom], ...]}}
     "The box around each connected piece of each mask."
@@ -182,7 +223,7 @@ def boxes_of(masks:MaskSet # of some films
         return [[columns.start, rows.start, columns.stop, rows.stop] for rows, columns in found]
     return {i: {t: around(m) for t, m in zip(masks.tasks, masks[i]) if m.any()} for i in masks.ids}
 
-# %% ../nbs/22_boxes.ipynb #0035
+# %% ../nbs/22_boxes.ipynb #0042
 def _write_yolo(masks, path, names=None): # as `Adapter.write`
     with new_folder(path) as folder:
         (folder/"labels").mkdir()
@@ -198,7 +239,7 @@ def _write_rows(path, rows, columns): # a table
     with atomic_path(path) as p:
         pd.DataFrame(rows, columns=columns).to_csv(p, index=False)
 
-# %% ../nbs/22_boxes.ipynb #0037
+# %% ../nbs/22_boxes.ipynb #0044
 def _write_table(masks, path, names=None): # as `Adapter.write`, with VinDr-CXR's columns
     rows = []
     for i, found in boxes_of(masks).items():
@@ -216,11 +257,11 @@ def _write_rsna(masks, path, names=None): # as `Adapter.write`
         rows += [(i, a, b, c - a, d - b, 1) for a, b, c, d in boxes] or [(i, *[math.nan]*4, 0)]
     _write_rows(path, rows, ["patientId", "x", "y", "width", "height", "Target"])
 
-# %% ../nbs/22_boxes.ipynb #0040
+# %% ../nbs/22_boxes.ipynb #0047
 BOX_LOSES = "the border: a box holds more than the finding"
 BOX_FORMATS = [
-    Adapter("yolo", "YOLO's text files of boxes, one a film, and classes.txt", _read_yolo, _write_yolo,
-            lambda look: any(n in ("classes.txt", "obj.names") for n in look.names), BOX_LOSES, "boxes"),
+    Adapter("yolo", "YOLO's text files of boxes, one a film, and classes.txt or data.yaml", _read_yolo, _write_yolo,
+            lambda look: any(n in (*_TEXTS, *_YAMLS) for n in look.names), BOX_LOSES, "boxes"),
     Adapter("csv", "a table of boxes, as VinDr-CXR's or NIH's (pixels of the film at hand)", _read_table, _write_table,
             lambda look: _sides_of(look.columns) != () and bool({*_FINDING} & {*look.columns}), BOX_LOSES, "boxes"),
     Adapter("rsna", "RSNA's table of opacities (2018), films of 1024 x 1024", _read_rsna, _write_rsna,

@@ -55,6 +55,8 @@ def look_at(path # a file or a folder
         if path.stat().st_size > _MOST_BYTES:
             raise ChexsegError(f"{path} has {path.stat().st_size/1e9:.0f} GB: divide it into smaller files.")
         return Look(json=read_json(path))
+    if path.suffix.lower() in (".yaml", ".yml"): # of YOLO, with the names of the classes
+        return Look(names=("data.yaml",))
     if not path.name.lower().endswith((".csv", ".csv.gz")):
         raise ChexsegError(f"{path} is neither JSON nor CSV nor a folder: name one of these.")
     return Look(columns=tuple(c.lower() for c in next(csv_pieces(path, 1), ())))
@@ -357,7 +359,8 @@ def _sizes_line(plan)->list: # do masks fit their films?
     return said + [f"{_counted(len(other), 'mask')} will be made the size of the film"]*bool(other and plan.resize)
 
 def _lost_line(plan)->list: # what does not come along
-    boxed = {"boxes.json": "the boxes give image labels; filled, they are kept in boxes.json, which no run reads",
+    boxed = {"boxes.json": "the boxes give image labels, and bounds of pseudo-masks on training films (boxes.json); "
+                           "nobody is scored against them",
              "masks.json": "the boxes are taken for what experts drew: scores will be scores against boxes"}
     loses = [plan.adapter.loses]*bool(plan.adapter.loses)
     return [*loses, *[boxed[_mask_file(plan)]]*(plan.told.boxes is not None), *plan.told.notes] or ["nothing"]

@@ -192,8 +192,11 @@ masks/FINDING/FILM.png  What somebody outlined: white inside, black outside, of 
 
 Outline 20 films or more. Half of them are for testing; learn from most of the others (--experts 8, say).
 
-Then:  chexseg run FOLDER --out RUN --until prepare    says what was understood, in seconds
-       chexseg run FOLDER --out RUN                    does all of it
+boxes.json              Boxes on training films, where somebody has drawn some: `chexseg import` makes it of YOLO's
+                        files or a table. Networks learn from it; nobody is scored against it.
+
+Then:  chexseg check FOLDER            says what was understood, what is wrong, and how long a run will take
+       chexseg run FOLDER --out RUN    does all of it
 """
 
 # %% ../nbs/14_own.ipynb #0047
@@ -209,24 +212,34 @@ def _rows(folder, tasks)->str: # labels.csv, to be filled in
     films = [f.relative_to(folder).as_posix() for f in find_films(folder)]
     return pd.DataFrame(dict(Path=films), columns=["Path", "Patient", "Split", *tasks]).to_csv(index=False)
 
-# %% ../nbs/14_own.ipynb #0051
+# %% ../nbs/14_own.ipynb #0052
+def _check_init(folder, tasks): # complain before anything is made
+    if folder.exists() and not folder.is_dir():
+        raise ChexsegError(f"{folder} is a file: name a folder.")
+    if (folder/"config.json").is_file() and ((folder/"run.toml").exists() or (folder/"stages").is_dir()):
+        raise ChexsegError(f"{folder} is a run, and what is made there would be taken for its own: name another folder.")
+    if bad := [t for t in tasks if not t.strip() or set(t) & set('/\\,"')]:
+        raise ChexsegError(f"{bad[0]!r} cannot be a folder and a column: leave slashes, commas and quotes out.")
+    if twice := [t for t in tasks if t in ("Path", "Patient", "Split") or tasks.count(t) > 1]:
+        raise ChexsegError(f"{twice[0]!r} would be two columns of labels.csv: name each finding once, and otherwise.")
+    same = {}
+    for t in tasks:
+        if (other := same.setdefault(t.casefold(), t)) != t:
+            raise ChexsegError(f"{other!r} and {t!r} would be one folder on macOS and Windows: name them otherwise.")
+
+# %% ../nbs/14_own.ipynb #0054
 def init_folder(
     folder, # where the films are, or will be
     tasks=("Finding",), # the findings to look for, as you call them
 )->list: # sentences: what was made, and what was there already
     "Make what a folder of your own needs; nothing that is there is changed."
     folder, tasks = Path(folder), [tasks] if isinstance(tasks, str) else list(tasks)
-    if folder.exists() and not folder.is_dir():
-        raise ChexsegError(f"{folder} is a file: name a folder.")
-    if bad := [t for t in tasks if not t.strip() or set(t) & set('/\\,"')]:
-        raise ChexsegError(f"{bad[0]!r} cannot be a folder and a column: leave slashes, commas and quotes out.")
-    if twice := [t for t in tasks if t in ("Path", "Patient", "Split") or tasks.count(t) > 1]:
-        raise ChexsegError(f"{twice[0]!r} would be two columns of labels.csv: name each finding once, and otherwise.")
+    _check_init(folder, tasks)
     new = [f"masks/{t}" for t in tasks if not (folder/"masks"/t).exists()]
     new += ["films"]*(not find_films(folder) and not (folder/"films").exists())
     for d in new:
         (folder/d).mkdir(parents=True)
-    about = _README.replace("run FOLDER", f"run {folder}")
+    about = _README.replace("run FOLDER", f"run {folder}").replace("check FOLDER", f"check {folder}")
     texts = {"labels.csv": _rows(folder, tasks), "README.txt": about}
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
     made = [*new, *(n for n, w in written.items() if w)]

@@ -25,7 +25,9 @@ from .classifier import auroc_table, fit_classifier, load_classifier, predict_pr
 from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, digest, read_json, rng,
                           versions, wait_for, watching, world, write_json)
 from .border import border_table, border_text, even_maps
+from .boxed_masks import into_boxes, kept_boxes, weak_maps
 from .cards import write_cards
+from .check import check_measured
 from .cost import checked_study, training_steps
 from .data import assign_roles, understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
@@ -52,6 +54,7 @@ from .supervision import add_vote, fit_segmenter, fit_student
 from .hardware import best_device, device_text
 from .training import save_checkpoint
 from .unlike import typical_films
+from .weak_boxes import with_boxes
 
 # %% ../nbs/62_pipeline.ipynb #0007
 RUN_STAGE = {} # name of a stage -> the function that does it
@@ -138,19 +141,22 @@ def run_prepare(run):
     c = run.choices
     _check_cache(c.run.cache)
     data = _data_folder(run)
-    opened = begin_study(checked_study(run, data), run)
+    opened, boxes = with_boxes(begin_study(checked_study(run, data), run), check=False)
     said = f"{opened}\n{understood(opened)}"
     print(said, flush=True)
     held = .1 if c.study.tune_on == "experts" else 0.
     study = begin_roles(assign_roles(opened, c.study.experts, c.run.seed, held), run)
     if any(METHODS[m].recipe != "weak" for m in c.run.methods):
         check_shown(study.experts, study.part("expert").ids, opened.part("valid").ids)
+    check_measured(study)
     _write_manifest(run, data, study)
     with atomic_path(run/"study.txt") as p:
         p.write_text(said + "\n", encoding="utf-8")
     with atomic_path(run/"views.csv") as p:
         view_counts(opened).to_csv(p, index=False)
     run.save_study(study)
+    if len(boxes):
+        boxes.subset(study.part("weak").ids).save(run/"masks"/"boxes.json")
 
 # %% ../nbs/62_pipeline.ipynb #0024
 def train_classifier(
@@ -233,7 +239,8 @@ def write_pseudomasks(
     if c.masks.threshold == "tuned":
         tuned = tune_thresholds(maps["expert" if c.study.tune_on == "experts" else "valid"], valid.masks)
         threshold = best_per_task(tuned)
-    pseudo_masks(maps["weak"], threshold, labels=labels).save(run/"masks"/f"{name}.json")
+    made = into_boxes(pseudo_masks(maps["weak"], threshold, labels=labels), maps["weak"], kept_boxes(run), labels)
+    made.save(run/"masks"/f"{name}.json")
     crossed = tuned is not None and c.study.tune_on == "validation"
     made = maps["valid"]
     checked = crossfit_masks(made, valid, seed=c.run.seed) if crossed else pseudo_masks(made, threshold)
@@ -275,11 +282,12 @@ def run_irnet(run):
     c = run.choices
     if not any(METHODS[m].masks == "irnet" for m in c.run.methods):
         return
-    net = _train_irnet(run, run.part("weak"), run.maps("weak"))
+    net = _train_irnet(run, run.part("weak"), weak_maps(run))
     if world()[0]:
         return
     save_irnet(run/"irnet", net)
-    walked = {role: walk_maps(net, run.part(role), run.maps(role)) for role in ("weak", "expert", "valid")}
+    maps = {role: run.maps(role) for role in ("expert", "valid")} | dict(weak=weak_maps(run))
+    walked = {role: walk_maps(net, run.part(role), found) for role, found in maps.items()}
     _keep_examples(run, net, walked["valid"])
     write_pseudomasks(run, "irnet", "IRNet", walked, .6)
 
@@ -355,7 +363,7 @@ def _ours(run): # a student of outlines, saliency and image labels
     full = [load_segmenter(run/"segmenters"/"full")] if "full" in run.choices.run.methods else []
     first = [before] if (before := begun_from(run, "ours")) else []
     chosen, always = segmenter_choices(run, "semi"), read_json(run/"classifier.json").get("one_sided", [])
-    maps = even_maps(run.maps("weak"), always)
+    maps = even_maps(weak_maps(run), always)
     return fit_ours(weak=_weak_part(run), maps=maps, trained=first + full, **judges(run), **chosen).model
 
 # %% ../nbs/62_pipeline.ipynb #0063

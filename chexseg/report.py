@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .border import border_text
+from .boxed_masks import kept_boxes
 from .choices import METHODS
 from .core import ChexsegError, atomic_path
 from .evaluation import CONVENTIONS, gap_reduction, matched, results_table, summary
@@ -361,7 +362,9 @@ outline:</p>
 # %% ../nbs/51_report.ipynb #0082
 def _teachers_part(run, figures): # the classifier and the pseudo-masks
     auroc, quality = (read_rows(run/f"{name}.csv", index_col="task") for name in ("auroc", "pseudomask_quality"))
-    walk = ""
+    walk, boxed = "", len(kept_boxes(run))
+    within = f"<p>{boxed:,} training films have boxes, and their pseudo-masks stay within these. Films of validation have " \
+        "none in a run, so this table does not show what boxes gain.</p>"
     if "irnet" in figures:
         picture = _html_picture(figures["irnet"], "maps, edges and walked maps")
         walk = f"<p>Before and after IRNet, on validation films:</p>{picture}"
@@ -373,6 +376,7 @@ on other patients. <i>exact labels</i>: what is not there gets no mask; reports 
 what segmenters learn from. <i>no gate</i>: every map becomes a mask. <i>report labels</i> (phantoms only): gated as the
 masks that segmenters learn from are.</p>
 {_html_table(quality)}
+{within*bool(boxed)}
 {walk}"""
 
 # %% ../nbs/51_report.ipynb #0085

@@ -56,8 +56,8 @@ def with_boxes(
         return study, MaskSet(tasks=study.tasks)
     train = study.table[study.table.split == "train"]
     if len(boxes) and not {*boxes.ids} & {*study.table.id}:
-        raise ChexsegError(f"{file}: none of its {len(boxes)} films is among the {len(study.table):,} of the study, first "
-                           f"{boxes.ids[0]!r}: call boxes as films are called, or move the file away.")
+        raise ChexsegError(f"{file}: none of its {len(boxes)} films is among the {len(study.table):,} of the study, "
+                           f"first {boxes.ids[0]!r}: call boxes as films are called, or move the file away.")
     boxes = boxes.subset(train.id)
     if check:
         path = dict(zip(train.id, train.path))
@@ -86,6 +86,6 @@ def box_notes(study:Study # an opened data set with a boxes.json that can be rea
     says = zip(train.id, train[boxes.tasks].to_numpy())
     denied = [i for i, labels in says if (shows[i] & (labels == 0)).any()]
     if denied:
-        notes.append(("look", f"{len(denied):,} training films have a box of what their label denies (first {denied[0]}): "
-                              "no mask of it is learnt from; mend the label or the box."))
+        notes.append(("look", f"{len(denied):,} training films have a box of what their label denies (first "
+                              f"{denied[0]}): no mask of it is learnt from; mend the label or the box."))
     return notes
