@@ -8,6 +8,7 @@ __all__ = ['FIGURES', 'shrink', 'paper_style', 'save_figure', 'draw_task_interva
            'Drawn', 'draw_paper', 'films_note']
 
 # %% ../nbs/53_figures.ipynb #0002
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -309,7 +310,14 @@ class Drawn(NamedTuple):
     files: dict # name -> its files
     missing: dict # name -> why it was not drawn
 
-# %% ../nbs/53_figures.ipynb #0062
+# %% ../nbs/53_figures.ipynb #0063
+def _check_place(out, run): # a folder for figures
+    folder, home = Path(os.path.abspath(out)), Path(os.path.abspath(run.folder))
+    if folder.is_relative_to(home) and not folder.is_relative_to(home/"paper"):
+        raise ChexsegError(f"{out} is a run or lies in one, whose files are counted: name another folder with --out, or "
+                           f"leave --out away for {run/'paper'}.")
+
+# %% ../nbs/53_figures.ipynb #0065
 def draw_paper(
     run, # a scored run, or its folder
     out=None, # where the files go; RUN/paper when None
@@ -321,6 +329,7 @@ def draw_paper(
     "Write the figures of a run for a paper."
     run = as_run(run)
     _chosen(run, methods, tasks) # wrong names are told before anything is drawn
+    _check_place(Path(out or run/"paper"), run)
     for f in formats:
         check_name(f, _UNDATED, "format of figures")
     files, missing = {}, {}
@@ -336,7 +345,7 @@ def draw_paper(
             files[name] = save_figure(fig, Path(out or run/"paper")/name, formats)
     return Drawn(files, missing)
 
-# %% ../nbs/53_figures.ipynb #0066
+# %% ../nbs/53_figures.ipynb #0069
 def films_note(run:Run # any run
 )->str: # one sentence
     "Whose films a qualitative figure shows."

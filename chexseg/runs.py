@@ -497,6 +497,8 @@ def excerpt(
     to = Path(folder)
     if to.exists():
         raise ChexsegError(f"{to} exists already: name another folder for the excerpt.")
+    if _is_in(to, run.folder):
+        raise ChexsegError(f"{to} lies in the run {run.folder}, whose files are counted: name a folder outside of it.")
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as beside:
         part = Path(beside)/to.name # an interrupted excerpt leaves nothing behind

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .analysis import analyses, write_tables
+from .boxed_masks import kept_boxes
 from .choices import DECODERS, STUDIES, UNCERTAIN, ZOO
 from .classifier import load_classifier
 from .core import ChexsegError, atomic_path, check_name, once, read_json, rng, write_json
@@ -89,6 +90,8 @@ def _save_fewer(run, few, ids): # what the first stage leaves behind, for some o
     table = run.table
     table = table[~table.role.isin(["weak", "held"]) | table.id.isin(kept)].reset_index(drop=True)
     few.save_study(Study(table, run.tasks, run.masks()))
+    if len(boxes := kept_boxes(run).subset(ids)):
+        boxes.save(few/"masks"/"boxes.json")
     shutil.copyfile(run/"manifest.json", few/"manifest.json")
 
 # %% ../nbs/63_studies.ipynb #0022
@@ -113,26 +116,35 @@ def _curve_point(run, axis, n, method, part)->dict: # one mIoU with its interval
     s = bootstrap({method: table}, run.part("test").patients, c.bootstraps, c.seed).query("task == 'mIoU'")
     return dict(axis=axis, films=n, **s[["method", "mean", "low", "high"]].iloc[0])
 
-# %% ../nbs/63_studies.ipynb #0025
+# %% ../nbs/63_studies.ipynb #0026
+def _check_counts(option, counts, part): # numbers of films of a part
+    for n in counts:
+        if not 1 <= n <= len(part):
+            raise ChexsegError(f"--{option} {n} cannot be: the run has {len(part):,} films of this kind, so name numbers "
+                               f"from 1 to {len(part):,}.")
+
+# %% ../nbs/63_studies.ipynb #0028
 def learning_curves(
     run:Run, # a run with pseudo-masks
     experts=(12, 24, 48), # numbers of expert films, at all pseudo-labelled films
     weak=(500, 2000, 8000), # numbers of pseudo-labelled films, all there are, at the smallest number of expert films
 )->pd.DataFrame: # tidy: axis, films, method, mean, low, high of the mIoU
     "mIoU against the number of expert masks and of pseudo-labelled films."
+    _check_counts("experts", experts, run.part("expert"))
+    _check_counts("weak", weak, run.part("weak"))
     points = [(run, "experts", n, m, dict(experts=n)) for n in experts for m in ("full", "semi")]
     for n in weak:
         few = weak_run(run, n)
         points += [(few, "weak", n, m, dict(experts=min(experts))) for m in ("weak", "semi")]
     return pd.DataFrame([_curve_point(*p) for p in points])
 
-# %% ../nbs/63_studies.ipynb #0029
+# %% ../nbs/63_studies.ipynb #0032
 def _ablated(run, decoder, weights, recipe)->float: # mIoU
     start = {"random": None, "imagenet": "imagenet", "classifier": run/"classifier"}[weights]
     name = f"ablation-{decoder}-{weights}-{recipe}"
     return miou(study_scores(run, name, recipe, decoder=decoder, weights=start))["mIoU"]
 
-# %% ../nbs/63_studies.ipynb #0030
+# %% ../nbs/63_studies.ipynb #0033
 def ablation(
     run:Run, # a run with pseudo-masks
     decoders=tuple(DECODERS), # of `DECODERS`
@@ -148,14 +160,14 @@ def ablation(
         return dict(decoder=d, weights=w, **{r: _ablated(run, d, w, r) for r in recipes})
     return pd.DataFrame([row(d, w) for d in decoders for w in weights])
 
-# %% ../nbs/63_studies.ipynb #0033
+# %% ../nbs/63_studies.ipynb #0036
 def _outlined(run, role, n): # films with a finding, and which pairs of film and task to map
     part = run.part(role)
     part = part.where([i in part.masks for i in part.ids])
     part = part.subset(part.ids[:n or len(part)])
     return part, np.array([part.masks.positive(i) for i in part.ids])
 
-# %% ../nbs/63_studies.ipynb #0035
+# %% ../nbs/63_studies.ipynb #0038
 def _map_scores(maps, part, only, thresholds)->dict: # of the maps of test films
     made = pseudo_masks(maps, thresholds, labels=only.astype(float))
     with warnings.catch_warnings():
@@ -163,7 +175,7 @@ def _map_scores(maps, part, only, thresholds)->dict: # of the maps of test films
         iou = miou(iou_table(made, part.masks, part.ids, tasks=part.tasks, convention="truth"))["mIoU"]
         return dict(mIoU=iou, hit_rate=miou(hit_rate(peaks(maps), part.masks, part.ids), "hit")["hit"])
 
-# %% ../nbs/63_studies.ipynb #0036
+# %% ../nbs/63_studies.ipynb #0039
 def _zoo_one(run, model, saliency, films)->dict: # scores and cost of one saliency method
     found = {role: _outlined(run, role, films) for role in ("valid", "test")}
     start = time.time()
@@ -175,7 +187,7 @@ def _zoo_one(run, model, saliency, films)->dict: # scores and cost of one salien
     scores = _map_scores(maps["test"], *found["test"], thresholds)
     return scores | dict(ms=1000*seconds/sum(only.sum() for _, only in found.values()))
 
-# %% ../nbs/63_studies.ipynb #0037
+# %% ../nbs/63_studies.ipynb #0040
 def saliency_zoo(
     run:Run, # a run with a classifier
     methods=ZOO, # as `compute_saliency` takes them
@@ -187,7 +199,7 @@ def saliency_zoo(
         return once(run/"studies"/f"zoo-{m}.json", lambda: _zoo_one(run, model, m, films), write_json, read_json)
     return pd.DataFrame({m: scores(m) for m in methods}).T.rename_axis("method")
 
-# %% ../nbs/63_studies.ipynb #0040
+# %% ../nbs/63_studies.ipynb #0043
 def policy_table(
     run:Run, # a run whose films have uncertain labels
     policies=tuple(UNCERTAIN), # names
@@ -201,7 +213,7 @@ def policy_table(
     table.loc["mean"] = table.mean()
     return table.rename_axis("task")
 
-# %% ../nbs/63_studies.ipynb #0043
+# %% ../nbs/63_studies.ipynb #0046
 def _train_members(run, seeds, epochs): # member-TRAINING-EPOCH, those that are not there yet
     for k in range(seeds):
         n = epochs if k == 0 else 1
@@ -211,7 +223,7 @@ def _train_members(run, seeds, epochs): # member-TRAINING-EPOCH, those that are 
         for e, model in enumerate(best_models(learn)):
             save_checkpoint(run/"studies"/f"member-{k}-{e}", model)
 
-# %% ../nbs/63_studies.ipynb #0045
+# %% ../nbs/63_studies.ipynb #0048
 def _member_rows(run, kind, names, at): # scores of each member, then of their mean
     models = [load_classifier(run/"studies"/f"member-{k}-{e}") for k, e in at]
     valid = run.part("valid")
@@ -221,7 +233,7 @@ def _member_rows(run, kind, names, at): # scores of each member, then of their m
         found = fractions(areas_table(masks, valid.masks, valid.ids), "truth")
         yield dict(kind=kind, model=name, auroc=auroc_on_test(run, model).auroc.mean(), mIoU=miou(found)["mIoU"])
 
-# %% ../nbs/63_studies.ipynb #0046
+# %% ../nbs/63_studies.ipynb #0049
 def ensemble_table(
     run:Run, # a run with pseudo-masks
     seeds:int=3, # trainings, of seeds that follow the run's
@@ -236,7 +248,7 @@ def ensemble_table(
             *_member_rows(run, "epochs", ranked, [(0, e) for e in range(epochs)])]
     return pd.DataFrame(rows)
 
-# %% ../nbs/63_studies.ipynb #0050
+# %% ../nbs/63_studies.ipynb #0053
 def analysis(run:Run # a scored run
 )->pd.DataFrame: # one row a method: mean precision and recall of its pixels
     "CheXlocalize's analyses of every segmenter, as CSV files in studies/analysis/METHOD."
@@ -252,11 +264,11 @@ def analysis(run:Run # a scored run
     write_tables(dict(probability_tuning_results=cutoffs), run/"studies"/"analysis")
     return pd.DataFrame(rows).T.rename_axis("method")
 
-# %% ../nbs/63_studies.ipynb #0054
+# %% ../nbs/63_studies.ipynb #0057
 STUDY = dict(curves=learning_curves, ablation=ablation, zoo=saliency_zoo, policies=policy_table,
              ensemble=ensemble_table, analysis=analysis)
 
-# %% ../nbs/63_studies.ipynb #0055
+# %% ../nbs/63_studies.ipynb #0058
 def run_study(
     name:str, # one of `STUDIES`
     run, # a run, or its folder
