@@ -256,8 +256,8 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
-    print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood:\n"
-          f"  chexseg run {folder} --out runs/{Path(folder).resolve().name} --until prepare")
+    print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, and "
+          f"begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
 
 # %% ../nbs/65_cli.ipynb #0048
 def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, overwrite):
