@@ -10,7 +10,7 @@ SEED ?= 0
 REAL := $(if $(wildcard ../shared/data/README.md),CHEXSEG_TEST_DATA=$${CHEXSEG_TEST_DATA:-$(abspath ../shared/data)},)
 TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
 
-.PHONY: help demo bench gpu story docs test hard lab lint check nbtest pytest newest lowest readme notebooks hooks wheel clean
+.PHONY: help demo bench gpu story docs test hard lab lint check nbtest pytest newest lowest readme notebooks audit hooks wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -101,6 +101,11 @@ hard: .venv/.ready lowest ## what takes hours: 50 kills, an hour of spoilt files
 	CHEXSEG_TEST_HARD=1 CHEXSEG_TEST_KILLS=50 CHEXSEG_PROGRESS=0 $(BIN)/python -m pytest -q tests/trust
 	$(BIN)/python -m tests.trust.fuzz --minutes $(MINUTES)
 	$(BIN)/python tests/outputs.py
+
+audit: .venv/.ready ## published faults of what is installed, and docs/licences.md; needs a network
+	$(BIN)/python -m pip install --quiet pip-audit pip-licenses
+	$(BIN)/python docs/audit.py --licences
+	$(BIN)/python docs/audit.py
 
 hooks: .venv/.ready ## clean notebooks on saving and merging (writes ~/.jupyter and .git/config)
 	mkdir -p ~/.jupyter && $(BIN)/nbdev_install_hooks

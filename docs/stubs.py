@@ -45,8 +45,8 @@ def function(f, decorators=None):
     "A function without its body."
     f.args = signature(f.args)
     f.body = [ELLIPSIS]
-    if decorators is not None:
-        f.decorator_list = decorators
+    of_f = f.decorator_list if decorators is None else decorators
+    f.decorator_list = [d for d in of_f if decorator_name(d) != "checks_arguments"] # a checker does so before it runs
     return f
 
 
@@ -96,6 +96,8 @@ def class_body(c, methods):
 
 def constant(n):
     "A name of the module; its type where it is plain to see."
+    if isinstance(n.value, ast.BinOp) and isinstance(n.value.op, ast.BitOr):
+        return [n]
     kind = {ast.Dict: "dict", ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}.get(type(n.value))
     if isinstance(n.value, ast.Constant) and n.value.value is not None:
         kind = type(n.value.value).__name__

@@ -1,6 +1,7 @@
 """What is installed and shown: a wheel without ballast, a README that is current, tutorials that open in Colab."""
 import configparser
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent/"docs"))
+from audit import requirements, verdict
 from readme import readme
 
 ROOT = Path(__file__).parent.parent
@@ -62,15 +65,24 @@ groups: pd.DataFrame = subgroup_table(story(), facts="facts.csv", methods=["full
 """
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def built(tmp_path_factory):
     "The wheel, built from a clean copy."
     copy = tmp_path_factory.mktemp("clone")
     out = tmp_path_factory.mktemp("dist")
     copy_tracked(copy)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, copy]
-    subprocess.run(build, check=True, capture_output=True)
+    subprocess.run(build, check=True, capture_output=True, env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"})
     return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return built(tmp_path_factory)
+
+
+def test_the_wheel_is_the_same_when_it_is_built_again(wheel, tmp_path_factory):
+    "To the last byte, from another folder, for one date of the source."
+    assert built(tmp_path_factory).read_bytes() == wheel.read_bytes()
 
 
 def test_wheel_carries_the_package_and_nothing_else(wheel):
@@ -133,3 +145,26 @@ def test_what_colab_runs_imports_no_nbdev(path):
 def test_tutorial_opens_in_colab(path):
     repo = f"{CONFIG['user']}/{CONFIG['repo']}/blob/{CONFIG['branch']}"
     assert f"https://colab.research.google.com/github/{repo}/{path.relative_to(ROOT).as_posix()}" in cells(path)[0]
+
+
+def test_actions_are_pinned():
+    "A tag can be moved to other code, a commit cannot."
+    used = [u for f in (ROOT/".github"/"workflows").iterdir() for u in re.findall(r"uses: (\S+)", f.read_text())]
+    assert used and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", u) for u in used)
+
+
+def test_each_requirement_has_its_licence_listed():
+    listed = (ROOT/"docs"/"licences.md").read_text(encoding="utf-8")
+    assert set(requirements()) == set(re.findall(r"^\| ([\w.-]+) \|", listed, re.M)) - {"package"}
+    assert "not installed" not in listed
+
+
+def test_an_audit_that_looked_nothing_up_has_not_run():
+    skipped = {"name": "a", "skip_reason": "not found"}
+    sound = {"name": "b", "version": "1", "vulns": []}
+    faulty = {"name": "c", "version": "2", "vulns": [{"id": "CVE-1"}]}
+    assert verdict({"dependencies": [skipped, skipped]}) == (
+        "Not run: none of 2 packages could be looked up; is there a network?", 2)
+    assert verdict({"dependencies": [skipped, sound]}) == ("1 of 2 packages looked up, 0 published faults", 0)
+    assert verdict({"dependencies": [sound, faulty]}) == (
+        "2 of 2 packages looked up, 1 published faults\nc 2: CVE-1", 1)
