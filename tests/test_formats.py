@@ -274,7 +274,7 @@ def test_boxes_are_no_experts_masks_unless_asked_for(tmp_path, capsys):
     file = write(masks, "yolo", tmp_path)
     command = ("import", "yolo", file, tmp_path/"mine", "--films", tmp_path/"films")
     status, told, _ = said(capsys, *command)
-    assert status == 0 and "a box holds more than the finding" in told and "boxes.json, which no run reads" in told
+    assert status == 0 and "a box holds more than the finding" in told and "nobody is scored against them" in told
     assert not (tmp_path/"mine/masks.json").exists()
     with pytest.raises(ChexsegError, match="0 patients have masks"):
         open_study(tmp_path/"mine")
@@ -284,6 +284,24 @@ def test_boxes_are_no_experts_masks_unless_asked_for(tmp_path, capsys):
     assert len(study.experts) == 8 and without_names(study.experts) == without_names(masks.subset(masks.ids[:8]))
     weak = study.part("weak").with_masks(MaskSet.read(tmp_path/"mine/boxes.json").select(study.tasks))
     assert (weak.labels == [weak.masks.positive(i) for i in weak.ids]).all() and len(weak) == 8
+
+
+@pytest.mark.parametrize("layout", ["{}/train", "train/{}", "{}"])
+@pytest.mark.parametrize("names", ["[Mass, Nodule]", "{1: Nodule, 0: Mass}"])
+def test_what_ultralytics_lays_out(layout, names, tmp_path, capsys):
+    data = tmp_path/"data"
+    for kind in ("images", "labels"):
+        (data/layout.format(kind)).mkdir(parents=True)
+    for k in range(2):
+        Image.fromarray(np.zeros((40, 50), np.uint8)).save(data/layout.format("images")/f"a{k}.png")
+        (data/layout.format("labels")/f"a{k}.txt").write_text("1 .5 .5 .2 .5\n"*k)
+    (data/"data.yaml").write_text(f"path: ../data\ntrain: images/train\nnames: {names}\n")
+    for what in (data, data/"data.yaml"):
+        folder = tmp_path/f"mine{what.suffix}"
+        assert said(capsys, "import", "auto", what, folder, "--films", data)[0] == 0
+        boxes = MaskSet.read(folder/"boxes.json")
+        assert boxes.tasks == ["Mass", "Nodule"] and [boxes.area(i).tolist() for i in boxes.ids] == [[0, 0], [0, 200]]
+        assert pd.read_csv(folder/"labels.csv").Nodule.tolist() == [0, 1]
 
 
 def test_filled_boxes_teach_a_weak_segmenter(tmp_path):
@@ -402,6 +420,10 @@ def bad_row(name, row): return name, {"theirs.csv": f"{HEADS[name]}\n{row}\n"}
 def bad_yolo(line, classes="Mass\nNodule\n"): return "yolo", {"classes.txt": classes, "labels/chest 00.txt": line}
 
 
+def bad_yaml(text):
+    return "yolo", {"labels/chest 00.txt": "0 .5 .5 .1 .1", "data.yaml": text}
+
+
 def picture(*values):
     "A picture with these values, as a PNG."
     return np.array(values, np.uint8)
@@ -490,7 +512,12 @@ BAD = { # name -> (format, files), and words of the sentence that says so
     "YOLO: NaN": (bad_yolo("1 nan .5 .1 .1"), "has a number outside 0 to 1"),
     "YOLO: an outline": (bad_yolo("1 .1 .1 .2 .2 .3 .3 .1 .2"), "a box has five"),
     "YOLO: words": (bad_yolo("Mass .5 .5 .1 .1"), "is not five numbers"),
-    "YOLO: no names": (("yolo", {"labels/chest 00.txt": "0 .5 .5 .1 .1"}), "has no classes.txt"),
+    "YOLO: no names": (("yolo", {"labels/chest 00.txt": "0 .5 .5 .1 .1"}), "has neither classes.txt nor data.yaml"),
+    "YOLO: no YAML": (bad_yaml("names: [Mass"), "data.yaml cannot be read as YAML, line"),
+    "YOLO: YAML without names": (bad_yaml("train: images/train\n"), "data.yaml has no names of classes"),
+    "YOLO: names with gaps": (bad_yaml("names: {0: Mass, 2: Nodule}"), "must be 0, 1, 2 and so on"),
+    "YOLO: names that are words of YAML": (bad_yaml("names: [Mass, no]"), "put names into quotes"),
+    "YOLO: nothing in it": (("yolo", {"data.yaml": "names: [Mass]"}), "has no text file of boxes"),
     "YOLO: no size": (bad_yolo("1 .5 .5 0 .1"), "does not lie on a film"),
     "boxes: no columns": (("csv", {"theirs.csv": "image_id,class_name,x\nchest 00,Mass,1\n"}), "has no columns of box"),
     "boxes: no finding": (("csv", {"theirs.csv": "image_id,x,y,w,h\nchest 00,1,1,5,5\n"}), "has no column 'class"),

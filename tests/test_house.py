@@ -16,6 +16,7 @@ MOST_LINES = 520
 # What is imported under another name than the one it is installed by: import -> distribution.
 DISTRIBUTIONS = {
     "cv2": "opencv-python",
+    "yaml": "pyyaml",
     "PIL": "pillow",
     "pytorch_grad_cam": "grad-cam",
     "segmentation_models_pytorch": "segmentation-models-pytorch",

@@ -12,6 +12,7 @@ from chexseg.__main__ import main
 from chexseg.core import TASKS, ChexsegError, read_json
 from chexseg.data import assign_roles, open_study, understood
 from chexseg.formats import CHESTX_DET
+from chexseg.masks import MaskSet
 from chexseg.own import find_films, init_folder
 from chexseg.phantom import phantom_film
 from chexseg.pipeline import run_pipeline
@@ -224,7 +225,7 @@ def test_init_lists_films_and_changes_nothing(tmp_path, capsys):
     folder = tmp_path/"mine"
     write_films(folder, 3)
     status, out, _ = said(capsys, "init", folder, "--tasks", "Heart", "Clavicle fracture")
-    assert status == 0 and f"chexseg run {folder}" in out
+    assert status == 0 and out.index(f"chexseg check {folder}") < out.index(f"chexseg run {folder}")
     columns = ["Path", "Patient", "Split", "Heart", "Clavicle fracture"]
     assert pd.read_csv(folder/"labels.csv").columns.tolist() == columns
     assert len(pd.read_csv(folder/"labels.csv")) == 3 and (folder/"masks/Clavicle fracture").is_dir()
@@ -233,6 +234,8 @@ def test_init_lists_films_and_changes_nothing(tmp_path, capsys):
     assert {f: f.read_bytes() for f in folder.rglob("*") if f.is_file()} == before
     status, _, err = said(capsys, "init", folder/"labels.csv")
     assert status == 1 and "labels.csv is a file" in err
+    assert not (tmp_path/"other").exists() and said(capsys, "init", tmp_path/"other", "--tasks", "a", "A")[0] == 1
+    assert not (tmp_path/"other").exists()
 
 
 def test_init_text_holds_what_is_needed(tmp_path):
@@ -251,3 +254,73 @@ def test_a_study_without_patients_enough_is_refused(hearts):
 def test_the_run_of_a_stranger_can_be_opened_again(hearts, tmp_path):
     run_pipeline(hearts, out=tmp_path/"run", until="prepare", experts=3, **TINY)
     assert Run(tmp_path/"run").films["expert"] == 3
+
+
+# Boxes ----------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def boxed(tmp_path):
+    "24 films: ten at which an expert has looked, and boxes on twelve, of which two are films of val."
+    folder = tmp_path/"boxed"
+    masks = write_films(folder, 24)
+    drawn = np.pad(np.ones((16, 16)), ((10, 38), (30, 18)))
+    for k in range(10):
+        save(folder/f"masks/Opacity/chest {k}.png", 255*drawn*(k % 4 != 3))
+    splits = ["val"]*5 + ["test"]*5 + ["train"]*14
+    write_labels(folder, Split=lambda i: splits[int(i.split()[1])],
+                 Opacity=lambda i: {"val": 1, "test": 1, "train": ""}[splits[int(i.split()[1])]])
+    boxes = MaskSet(tasks=["Opacity"])
+    for k in (0, 1, *range(10, 20)):
+        boxes.add(f"chest {k}", np.pad(np.ones((20, 24)), ((8, 36), (26, 14)))[None]*(k < 16))
+    boxes.save(folder/"boxes.json")
+    return folder, boxes
+
+
+def test_boxes_teach_the_weak_side_and_nobody_else(boxed, tmp_path, capsys):
+    folder, boxes = boxed
+    before = MaskSet(open_study(folder).experts.masks, ["Opacity"])
+    status, page, _ = said(capsys, "check", folder, "--experts", 3, "--side", SIDE, "--workers", 0)
+    assert status == 0, page
+    page = " ".join(page.split())
+    assert "boxes.json is for the weak side: 10 training films, Opacity on 6" in page
+    assert "2 films of val and test have boxes too, which are not used" in page
+    run = run_pipeline(folder, out=tmp_path/"run", methods=["weak", "full", "ours"], experts=3, **TINY)
+    weak, kept = run.part("weak"), run.masks("boxes")
+    assert kept.ids and {*kept.ids} <= {*weak.ids} and run.masks().masks == before.masks
+    table = run.table.set_index("id").Opacity
+    assert [table[f"chest {k}"] for k in (10, 15, 16, 19)] == [1, 1, 0, 0] and np.isnan(table["chest 20"])
+    pseudo = run.masks("pseudo")
+    for i in kept.ids:
+        mask, box = pseudo[i][0].astype(bool), kept[i][0].astype(bool)
+        assert not (mask & ~box).any() and mask.any() == box.any()
+    page = (run/"report.html").read_text()
+    assert f"{len(kept)} training films have boxes" in page
+    again = run_pipeline(folder, out=tmp_path/"run", methods=["weak", "full", "ours"], experts=3, **TINY)
+    assert again.seconds() == run.seconds()
+
+
+def test_boxes_that_fit_nothing_stop_before_the_run(boxed, tmp_path, capsys):
+    folder, boxes = boxed
+    MaskSet(tasks=["Opacity"]).add("chest 10", np.pad(np.ones((20, 20)), 15)[None]).save(folder/"boxes.json")
+    status, page, _ = said(capsys, "check", folder, "--experts", 3, "--side", SIDE, "--workers", 0)
+    assert status == 1 and "50x50 pixels but its film is 64x64" in " ".join(page.split())
+    MaskSet({i: {"Ribs": boxes.rle(i, "Opacity")} for i in boxes.ids}, ["Ribs"]).save(folder/"boxes.json")
+    with pytest.raises(ChexsegError, match="has boxes of Ribs, the study looks for Opacity"):
+        run_pipeline(folder, out=tmp_path/"run", until="prepare", experts=3, **TINY)
+
+
+# Nothing to measure on -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("split, shows", [("val", (0, 1, 6, 7)), ("test", (0, 1, 2, 3))])
+def test_films_to_measure_on_show_something_or_nothing_is_trained(split, shows, tmp_path, capsys):
+    folder = tmp_path/"few"
+    write_films(folder, 30)
+    for k in range(12):
+        save(folder/f"masks/Heart/chest {k}.png", 255*np.pad(np.ones((30, 30)), 17)*(k in shows))
+    write_labels(folder, Split=lambda i: "val" if int(i.split()[1]) < 6 else "test" if int(i.split()[1]) < 12 else "train",
+                 Heart=lambda i: int(i.split()[1]) % 2 if int(i.split()[1]) >= 12 else int(int(i.split()[1]) in shows))
+    status, page, _ = said(capsys, "check", folder, "--experts", 3, "--side", SIDE, "--workers", 0)
+    assert status == 1 and f"films of {split}" in page and "shows a finding" in " ".join(page.split())
+    with pytest.raises(ChexsegError, match=f"few/masks: none of the . films of {split}.* shows a finding"):
+        run_pipeline(folder, out=tmp_path/"run", experts=3, **TINY)
+    assert not (tmp_path/"run/classifier.json").exists()

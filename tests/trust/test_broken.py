@@ -1,6 +1,7 @@
 """What somebody tried who had not written the package: each of these was a traceback, a hang, or a thing destroyed."""
 import json
 import os
+import shutil
 
 import pytest
 from PIL import Image
@@ -131,6 +132,25 @@ def test_numbers_of_a_phantom_and_an_excerpt(said):
     assert "-3 test films" in said("excerpt", story().folder, "e", "--films", -3)
 
 
+def test_nothing_is_put_into_a_run(said, tmp_path):
+    run = tmp_path/"run"
+    shutil.copytree(story().folder, run)
+    before = sorted(run.rglob("*"))
+    assert "lies in the run" in said("excerpt", run, run/"inside")
+    assert "is a run or lies in one" in said("figures", run, "--out", run)
+    assert "is a run or lies in one" in said("figures", run, "--out", run/"figures")
+    assert "is a run, and what is made there" in said("init", run)
+    assert sorted(run.rglob("*")) == before
+
+
+@pytest.mark.parametrize("n", [0, -1, 999])
+def test_numbers_of_films_for_a_curve(n, said, tmp_path):
+    run = tmp_path/"run"
+    shutil.copytree(story().folder, run)
+    assert f"--experts {n} cannot be: the run has 12 films" in said("study", "curves", run, "--experts", n)
+
+
 def test_names_given_twice(said):
     assert "two columns" in said("init", "own", "--tasks", "a", "a")
+    assert "would be one folder on macOS and Windows" in said("init", "own", "--tasks", "a", "A")
     assert "two columns" in said("init", "own", "--tasks", "Path")
