@@ -45,7 +45,7 @@ from .owners import first_is_there, owned
 from .resume import resumable
 from .recorder import recorded
 from .report import draw_figures, example_ids, report_html
-from .runs import Run, as_run, kept_tasks
+from .runs import Run, as_run, kept_tasks, read_rows
 from .saliency import check_saliency, saliency_shards
 from .subgroups import divided, subgroup_table
 from .decoders import check_decoder
@@ -220,7 +220,7 @@ def _gates(run, valid)->dict: # labels (n, tasks) that masks of validation films
 # %% ../nbs/62_pipeline.ipynb #0035
 def _note_quality(run, title, quality): # in a table that both kinds of pseudo-masks share
     path = run/"pseudomask_quality.csv"
-    table = pd.read_csv(path, index_col="task") if path.exists() else pd.DataFrame(index=quality.index)
+    table = read_rows(path, index_col="task") if path.exists() else pd.DataFrame(index=quality.index)
     with atomic_path(path) as p:
         table.assign(**{f"{title}, {gate}": quality[gate] for gate in quality}).to_csv(p, index_label="task")
 

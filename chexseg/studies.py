@@ -30,7 +30,7 @@ from .pipeline import (RUN_STAGE, auroc_on_test, judges, run_pseudomasks, run_re
 from .quality import crossfit_masks
 from .recipes import Recipe
 from .pseudomasks import best_per_task, pseudo_masks, tune_cutoffs, tune_thresholds
-from .runs import Run, as_run
+from .runs import Run, as_run, read_rows
 from .saliency import compute_saliency
 from .figures import show_learning_curves
 from .supervision import fit_segmenter
@@ -40,7 +40,7 @@ from .training import best_models, save_checkpoint
 def _kept_csv(path, make, **read): # a table that is made once
     def write(p, table):
         table.to_csv(p, index=table.index.name is not None)
-    return once(path, make, write, lambda p: pd.read_csv(p, **read))
+    return once(path, make, write, lambda p: read_rows(p, **read))
 
 # %% ../nbs/63_studies.ipynb #0010
 def _few(part, n, draw): # `n` films of a part, all of them when None
