@@ -91,9 +91,9 @@ def _known(x, y)->tuple: # those of which both are known
     both = np.isfinite(x) & np.isfinite(y)
     return x[both], y[both]
 
-def _fits(x, y)->dict: # line and ranks of y on x as it is; NaN where fewer than four are known, or x is always the same
+def _fits(x, y)->dict: # line and ranks of y on x as it is; NaN where fewer than four are known, or one is always the same
     x, y = _known(x, y)
-    if len(x) < 4 or x.min() == x.max():
+    if len(x) < 4 or x.min() == x.max() or y.min() == y.max():
         return dict.fromkeys([*_LINE, *_RANKS], np.nan)
     with np.errstate(divide="ignore"):
         found = line_fit(x, y) | rank_fit(x, y)
