@@ -168,12 +168,13 @@ def _strangers(masks, table): # yields a trouble for masks whose film is not the
 def check_measured(study:Study # with roles
 ):
     "Refuse validation and test films of which none shows any task."
-    files = [*_mask_files(study_folders(study.root))] if study.root else ["masks"]
+    places = study_folders(study.root) if study.root else []
+    files = [f for f in _mask_files(places) if f != "masks"] or [find_file(places, ["masks.json", "outlines.json"])]
     for role, split, left in (("valid", "val", " that are left beside the experts'"), ("test", "test", "")):
         part = study.part(role)
         if not any(part.masks.positive(i).any() for i in part.ids if i in part.masks):
             where = next((f for f in files if split in getattr(f, "name", "")), files[0])
-            where = f"{study.root}/masks" if where == "masks" else where
+            where = where or f"{study.root}/masks"
             fewer = ", or draw fewer of them for experts (--experts)" if role == "valid" else ""
             raise ChexsegError(f"{where}: none of the {len(part)} films of {split}{left} shows a finding, so nothing "
                                f"can be measured on them: outline one that does{fewer}.")
