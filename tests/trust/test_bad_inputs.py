@@ -49,4 +49,6 @@ def test_a_sentence(case, tmp_path):
 def test_count(record_property):
     "Never fewer than these."
     assert len(CASES) >= 280
+    strangers = {group: answered[group] for group in ("pickles", "checkpoints", "run folders")}
+    record_property("malicious and spoilt files of strangers refused", f"{sum(strangers.values())} ({strangers})")
     record_property("bad inputs answered with a sentence", f"{sum(answered.values())} ({dict(answered)})")
