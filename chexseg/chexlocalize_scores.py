@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['film_ious', 'warmest_points', 'film_hits', 'film_draws', 'draws_interval', 'evaluate', 'count_segs',
-           'precision_recall_specificity', 'read_table', 'calculate_percentage_decrease']
+           'precision_recall_specificity', 'read_results', 'calculate_percentage_decrease']
 
 # %% ../nbs/43c_chexlocalize_scores.ipynb #0002
 from pathlib import Path
@@ -163,7 +163,7 @@ def precision_recall_specificity(
     return write_results(tables, save_dir)
 
 # %% ../nbs/43c_chexlocalize_scores.ipynb #0035
-def read_table(
+def read_results(
     path, # a CSV
     columns=(), # what it must have
 )->pd.DataFrame:
@@ -196,8 +196,8 @@ def calculate_percentage_decrease(
 )->dict: # file -> table
     "cheXlocalize's script of this name: the distance to the readers in percent of what they reach."
     check_name(metric, ("miou", "hitrate"), "metric")
-    hb = read_table(hb_bootstrap_results)
-    pred = read_table(pred_bootstrap_results, hb)
+    hb = read_results(hb_bootstrap_results)
+    pred = read_results(pred_bootstrap_results, hb)
     limits = np.array([draws_interval(share) for _, share in ((hb - pred)/hb).items()])
     table = pd.DataFrame(dict(hb=hb.mean(), pred=pred[list(hb)].mean()))
     table["pct_diff"] = ((table.hb - table.pred)/table.hb*100).round(3)

@@ -16,7 +16,7 @@ from .analysis import FEATURES, line_fit, pathology_features, rank_fit, scored_f
 from .chexlocalize_masks import annotation_to_segmentation, heatmap_to_segmentation, map_files, read_film_map
 from .chexlocalize_masks import read_masks, tune_heatmap_threshold, tune_probability_threshold, write_results
 from .chexlocalize_scores import calculate_percentage_decrease, count_segs, evaluate
-from .chexlocalize_scores import precision_recall_specificity, read_table
+from .chexlocalize_scores import precision_recall_specificity, read_results
 from .core import ChexsegError, atomic_path, check_name, progress
 from .outlines import read_annotations
 
@@ -35,7 +35,7 @@ _NAMES = dict(num_instances="n_instance", area_ratio="area_ratio", elongation="e
               irrectangularity="irrectangularity") # ours -> theirs
 
 def _read_features(features_dir)->dict: # feature -> table, of films that show any finding
-    tables = {f: read_table(Path(features_dir)/f"{f}.csv", ["img_id"]) for f in FEATURES}
+    tables = {f: read_results(Path(features_dir)/f"{f}.csv", ["img_id"]) for f in FEATURES}
     shown = tables["num_instances"].set_index("img_id").gt(0).any(axis=1).to_numpy()
     if not all(table.img_id.equals(tables["num_instances"].img_id) for table in tables.values()):
         raise ChexsegError(f"The tables in {features_dir} list different films: run compute_pathology_features again.")
@@ -114,7 +114,7 @@ def _read_scores(path)->pd.DataFrame: # a row a film, a column a task
     if path is None:
         raise ChexsegError("The scores of human readers are not named: give --hb_iou_results and --hb_hitmiss_results, "
                            "or leave --evaluate_hb away.")
-    return read_table(path, ["img_id"]).set_index("img_id")
+    return read_results(path, ["img_id"]).set_index("img_id")
 
 # %% ../nbs/43d_chexlocalize_shapes.ipynb #0026
 def regression_pathology_features(
