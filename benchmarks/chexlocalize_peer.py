@@ -128,8 +128,13 @@ def ours(script, options, out):
     "Our command; what it complained of."
     out.mkdir(parents=True)
     said = io.StringIO()
-    with contextlib.chdir(out), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
-        status = chexseg(["chexlocalize", script, *options])
+    before = Path.cwd()
+    os.chdir(out)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+            status = chexseg(["chexlocalize", script, *options])
+    finally:
+        os.chdir(before)
     return said.getvalue().strip() if status else ""
 
 
@@ -141,7 +146,9 @@ def table_difference(a, b):
     words = [c for c in a if a[c].dtype.kind not in "if"]
     other = sum((a[c] != b[c]).sum() for c in words)
     most = max([np.nanmax(np.abs(a[c] - b[c]).to_numpy(), initial=0) for c in a if c not in words], default=0)
-    return f"{other} texts differ, numbers by at most {most:.1g}" if other else f"numbers differ by at most {most:.1g}"
+    if not other and not most:
+        return "the same numbers, written otherwise"
+    return f"{other} texts differ, numbers by at most {most:.1g}"
 
 
 def difference(a, b):

@@ -162,6 +162,7 @@ def regression_model_assurance(
     rows = [_assurance_row(t, probs[t], scores[t]) for t in tasks]
     rows.append(_assurance_row("Overall", probs.to_numpy().ravel(), scores[tasks].to_numpy().ravel()))
     table = pd.DataFrame(rows, columns=["task", "n", "Linear regression coefficients", "Spearman correlations"])
+    table = table.astype(dict(n=float)) # 28.0, as in their files
     return write_results({f"regression_modelprob_{metric}": table}, save_dir)
 
 # %% ../nbs/43d_chexlocalize_shapes.ipynb #0036
