@@ -17,6 +17,7 @@ from . import __version__
 from .chexlocalize import SCRIPTS, option_arguments, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
 from .core import ChexsegError, check_name, world
+from .handover import HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
 
 # %% ../nbs/65_cli.ipynb #0007
@@ -93,7 +94,8 @@ def _add_predict(commands):
     p.add_argument("films", nargs="+", metavar="FILM", help="JPEG, PNG or DICOM; a folder of them; a pattern")
     _add_model(p)
     p.add_argument("--out", default="predictions", help="folder for what is found (default: %(default)s)")
-    p.add_argument("--write", nargs="+", metavar="WHAT", help="overlays, masks, json or csv (default: all)")
+    p.add_argument("--write", nargs="+", metavar="WHAT", help="overlays, masks, json or csv (default: all); and "
+                   "dicom-seg, which carries the identifiers of the patients of DICOM films")
     p.add_argument("--overwrite", action="store_true", help="write over what is there already; never over a film")
     _add_device(p)
 
@@ -144,7 +146,7 @@ def _add_import(commands):
 def _add_export(commands):
     p = commands.add_parser("export", help="masks of a run, a file or a folder, as another project has them")
     p.add_argument("what", metavar="WHAT", help="run folder, masks in the CheXlocalize format, or folder with masks")
-    p.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(FORMAT_NAMES)}")
+    p.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(FORMAT_NAMES)}; or onnx, for the segmenter")
     p.add_argument("out", metavar="OUT", help="file or folder to write")
     p.add_argument("--method", help="which of the run's segmenters, or readers (default: its last method)")
     p.add_argument("--films", metavar="FILMS", help="folder with the films, for the names of their files")
@@ -221,7 +223,8 @@ def parser()->argparse.ArgumentParser:
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_init, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies, _add_predict,
-                _add_retune, _add_verify, _add_runs, _add_papers, _add_chexlocalize, _add_folders):
+                _add_retune, _add_verify, _add_runs, _add_papers, _add_chexlocalize, add_handover,
+                _add_folders):
         add(commands)
     for command in (p, *_all_commands(commands)):
         _add_common(command)
@@ -286,6 +289,8 @@ def _masks_and_names(what, method, films)->tuple: # MaskSet, and id -> the name 
     return masks, file_names(find_place(films).films.paths if films else dict(zip(part.ids, part.paths)))
 
 def _export(what, format, out, method, films, tasks, rename, overwrite):
+    if format == "onnx":
+        return export_segmenter(_segmenter(what, method), out, overwrite, (films, tasks, rename))
     from chexseg.importing import export_masks
     masks, names = _masks_and_names(what, method, films)
     print(export_masks(masks, format, out, names, tasks, rename, overwrite))
@@ -305,7 +310,8 @@ def _segmenter(model, method)->Path: # of a run, or one by itself
 # %% ../nbs/65_cli.ipynb #0058
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
     from chexseg.predict import OUTPUTS, predict_files, unlike_text
-    done = predict_files(_segmenter(model, method), films, out, overwrite, write or OUTPUTS)
+    path, plain = _segmenter(model, method), begin_segs(write, out, overwrite)
+    done = predict_files(path, films, out, overwrite, OUTPUTS if plain is None else plain)
     n, lost = len(done.masks), done.wrong
     print(f"{n:,} film{'s' * (n != 1)} outlined: {out}")
     if said := unlike_text(done.table):
@@ -315,7 +321,8 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
     if lost:
         print(f"chexseg: {len(lost):,} of {n + len(lost):,} films could not be outlined; the others are in {out}.",
               file=sys.stderr)
-    return 3 if lost else 0
+    whole = plain is write or finish_segs(done, out, path.name, overwrite)
+    return 0 if whole and not lost else 3
 
 # %% ../nbs/65_cli.ipynb #0060
 def _retune(data, model, method, out):
@@ -409,7 +416,7 @@ def _command(command, **given)->int: # exit status
     own = dict(init=_init, export=_export, check=_check, run=_run, study=_study, predict=_predict, retune=_retune,
                verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups, completion=_completion,
                phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
-    own["import"] = _import
+    own |= {"import": _import} | HANDOVER
     if command in own:
         return own[command](**given) or 0
     from chexseg.pipeline import RUN_STAGE
