@@ -11,7 +11,7 @@ import re
 
 from . import __version__
 from .choices import METHODS, options
-from .core import ChexsegError, atomic_path, check_name, read_json, write_json
+from .core import ChexsegError, atomic_path, check_name, digest, read_json, write_json
 from .evaluation import summary
 from .runs import Run, as_run
 from .subgroups import FEW, subgroup_table
@@ -41,8 +41,9 @@ _AT_HOME = ("data", "tasks", "begin", "cache", "workers", "watch", "methods") # 
 
 def _choices(run)->dict: # option -> value
     c = run.choices
-    known = {name: getattr(getattr(c, o.group), o.field) for name, o in options().items() if name not in _AT_HOME}
-    return known if run.on_phantom else {k: v for k, v in known.items() if k not in ("films", "film_side")}
+    home = _AT_HOME + ("films", "film_side")*bool(c.study.data) # what a phantom that was made for the run is like
+    known = {name: getattr(getattr(c, o.group), o.field) for name, o in options().items() if name not in home}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in known.items()}
 
 # %% ../nbs/53a_cards.ipynb #0017
 _OWN = ("encoder", "decoder", "side", "thresholds", "cutoffs", "trained", "sha256") # of a segmenter's file
@@ -200,6 +201,14 @@ def card_text(card:dict # from `model_card`
     return "\n\n".join([head, note, *(f"## {title}\n\n{text}" for title, text in parts.items())]) + "\n"
 
 # %% ../nbs/53a_cards.ipynb #0047
+def _note_again(run, file): # the digest of a card, where the record of a stage knows an earlier one
+    name = file.relative_to(run.folder).as_posix()
+    if name in (known := run.digests()):
+        record = run.record(known[name][1])
+        about = read_json(record)
+        write_json(record, about | dict(files=about["files"] | {name: digest(file)}))
+
+# %% ../nbs/53a_cards.ipynb #0048
 def write_cards(run # a scored run, or its folder
 )->list: # files, two a segmenter
     "Write a card beside each segmenter of a run."
@@ -212,4 +221,5 @@ def write_cards(run # a scored run, or its folder
         with atomic_path(run/"segmenters"/f"{m}.card.md") as p:
             p.write_text(card_text(card), encoding="utf-8")
         files += [run/"segmenters"/f"{m}.card.{kind}" for kind in ("json", "md")]
+        _note_again(run, files[-2])
     return files
