@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
+from pycocotools import mask as coco
 
 from benchmarks.common import RESULTS
 from chexseg.__main__ import main as chexseg
@@ -151,6 +152,17 @@ def table_difference(a, b):
     return f"{other} texts differ, numbers by at most {most:.1g}"
 
 
+def mask_difference(a, b):
+    "How two sets of masks differ."
+    if a == b:
+        return "equal, films in another order"
+    if {i: set(of) for i, of in a.items()} != {i: set(of) for i, of in b.items()}:
+        return "masks of other films or tasks"
+    pairs = [(coco.decode(a[i][t]), coco.decode(b[i][t])) for i in a for t in a[i]]
+    other, pixels = sum(int((x != y).sum()) for x, y in pairs), sum(x.size for x, _ in pairs)
+    return f"{other} of {pixels:,} pixels differ"
+
+
 def difference(a, b):
     "How two files differ; `equal` where no byte does."
     if not a.exists() or not b.exists():
@@ -158,8 +170,7 @@ def difference(a, b):
     if a.read_bytes() == b.read_bytes():
         return "equal"
     if a.suffix == ".json":
-        one, two = json.loads(a.read_text()), json.loads(b.read_text())
-        return "equal, films in another order" if one == two else "other masks"
+        return mask_difference(json.loads(a.read_text()), json.loads(b.read_text()))
     if a.suffix == ".png":
         return f"drawn otherwise, {Image.open(a).size} and {Image.open(b).size} pixels"
     return table_difference(a, b)
@@ -194,15 +205,15 @@ class Comparison:
         return there
 
 
-def compare_masks(c, ann, maps, gt):
-    "Scripts that make masks and choose thresholds; masks at Otsu's threshold, and with both CSV files."
+def compare_masks(c, ann, maps, gt, tuned=None):
+    "Scripts that make masks and choose thresholds (`tuned`: a folder with them); masks by Otsu, and by both CSV files."
     c.run("annotation_to_segmentation", ann_path=ann, output_path="out.json")
     low = c.run("tune_heatmap_threshold", map_dir=maps, gt_path=gt)
     sure = c.run("tune_probability_threshold", map_dir=maps, gt_path=gt)
     otsu = c.run("heatmap_to_segmentation", "Otsu", map_dir=maps, output_path="./out.json")
-    thresholds = dict(threshold_path=low/"tuning_results.csv")
+    thresholds = dict(threshold_path=(tuned or low)/"tuning_results.csv")
     c.run("heatmap_to_segmentation", "threshold_path", map_dir=maps, output_path="./out.json", **thresholds)
-    cutoffs = dict(probability_threshold_path=sure/"probability_tuning_results.csv")
+    cutoffs = dict(probability_threshold_path=(tuned or sure)/"probability_tuning_results.csv")
     to = dict(map_dir=maps, output_path="./out.json")
     cut = c.run("heatmap_to_segmentation", "both CSV files", **to, **thresholds, **cutoffs)
     c.run("heatmap_to_segmentation", "if_smoothing, k 7", **to, if_smoothing=True, k=7)
@@ -261,13 +272,13 @@ def made_up(checkout, folder):
 
 
 def sample(checkout, folder):
-    "All scripts on the repository's sample; human readers have no files there, so the experts stand in for them."
+    "All scripts on the repository's sample, at its thresholds; experts stand in for human readers, who are not there."
     data = Path(checkout).resolve()/"sample"
     gt, maps = data/"gt_segmentations_val.json", data/"gradcam_maps_val"
     c = Comparison(checkout, folder/"sample", "sample of the repository")
-    otsu, cut = compare_masks(c, data/"gt_annotations_val.json", maps, gt)
+    otsu, cut = compare_masks(c, data/"gt_annotations_val.json", maps, gt, data)
     published = MaskSet.read(data/"gradcam_segmentations_val_sample.json").masks
-    print("masks of the sample at Otsu's threshold are the published ones:", json.loads(otsu.read_text()) == published)
+    print("masks at Otsu's threshold and the published ones:", mask_difference(json.loads(otsu.read_text()), published))
     plain, readers = compare_scores(c, maps, gt, otsu, cut, gt, None)
     compare_shapes(c, data/"gt_annotations_val.json", gt, maps, plain, readers)
     return c.rows
