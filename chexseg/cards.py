@@ -13,7 +13,7 @@ from . import __version__
 from .choices import METHODS, options
 from .core import ChexsegError, atomic_path, check_name, digest, read_json, write_json
 from .evaluation import summary
-from .runs import Run, as_run
+from .runs import as_run
 from .subgroups import FEW, subgroup_table
 
 # %% ../nbs/53a_cards.ipynb #0006

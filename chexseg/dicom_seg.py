@@ -98,7 +98,8 @@ def write_dicom_seg(
     name:str="", # of the segmenter
 )->Path: # the file
     "Masks of one film as DICOM-SEG; it carries the patient's identifiers, as its film does."
-    hd, ds = _highdicom(), _header(film)
+    _highdicom() # before any work
+    ds = _header(film)
     if np.shape(masks) != (len(tasks), ds.Rows, ds.Columns):
         raise ChexsegError(f"{film} has {ds.Rows} x {ds.Columns} pixels and masks of {np.shape(masks)} are given for "
                            f"{len(tasks)} findings: give one mask a finding, each as large as the film.")
