@@ -48,7 +48,8 @@ def map_files(
     files = [MapFile(*p.stem.removesuffix("_map").rpartition("_")[::2], p) for p in found]
     wanted = [f for f in files if f.task in tasks]
     if not wanted:
-        raise ChexsegError(f"{folder} holds no ID_TASK_map.pkl of a task such as {tasks[0]}: check the folder (--map_dir).")
+        raise ChexsegError(f"{folder} holds no ID_TASK_map.pkl of a task such as {tasks[0]}: check the folder "
+                           "(--map_dir).")
     return _check_twice(wanted)
 
 # %% ../nbs/43b_chexlocalize_masks.ipynb #0011

@@ -61,13 +61,15 @@ def _map_hits(truth, map_dir)->pd.DataFrame: # a row a film
     points = warmest_points(map_dir, truth)
     lost = [i for i in sorted(truth.ids) if i not in points]
     if lost:
-        raise ChexsegError(f"{map_dir} has no map of {lost[0]} ({len(lost)} films): name maps and masks of the same films.")
+        raise ChexsegError(f"{map_dir} has no map of {lost[0]} ({len(lost)} films): name maps and masks of the "
+                           "same films.")
     hits = hit_rate(points, truth, sorted(truth.ids))
     return hits.where([[t in points[i] for t in hits] for i in hits.index])
 
 # %% ../nbs/43c_chexlocalize_scores.ipynb #0015
 def _is_points(v)->bool: # of anything that a JSON file may hold
-    return isinstance(v, list) and all(isinstance(p, list) and len(p) == 2 and {*map(type, p)} <= {int, float} for p in v)
+    def is_pair(p): return isinstance(p, list) and len(p) == 2 and {*map(type, p)} <= {int, float}
+    return isinstance(v, list) and all(map(is_pair, v))
 
 def _read_points(path)->dict: # {id: {task: [[x, y], ...]}}
     points = read_json(path)
@@ -173,7 +175,8 @@ def read_results(
     try:
         table = pd.read_csv(path)
     except (ValueError, UnicodeDecodeError) as e: # what pandas says of an empty or broken file is one
-        raise ChexsegError(f"{path} is not a CSV table ({str(e).splitlines()[0]}): name a file that eval wrote.") from None
+        why = str(e).splitlines()[0]
+        raise ChexsegError(f"{path} is not a CSV table ({why}): name a file that eval wrote.") from None
     lost = [c for c in columns if c not in table]
     if lost:
         raise ChexsegError(f"{path} lacks the column {lost[0]!r}: name a file that cheXlocalize's commands wrote.")

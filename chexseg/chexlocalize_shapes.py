@@ -44,7 +44,8 @@ def _read_features(features_dir)->dict: # feature -> table, of films that show a
 # %% ../nbs/43d_chexlocalize_shapes.ipynb #0010
 def _findings_by_task(features)->dict: # task -> table with a row a finding
     nothing = features["num_instances"].set_index("img_id")*0.
-    return {t: scored_findings(nothing[[t]], features).drop(columns="score").rename(columns=_NAMES) for t in sorted(nothing)}
+    found = {t: scored_findings(nothing[[t]], features) for t in sorted(nothing)}
+    return {t: table.drop(columns="score").rename(columns=_NAMES) for t, table in found.items()}
 
 # %% ../nbs/43d_chexlocalize_shapes.ipynb #0013
 def _draw_feature(name, by_task): # a figure
@@ -52,7 +53,8 @@ def _draw_feature(name, by_task): # a figure
     fig = Figure(figsize=(12, 6), layout="tight")
     ax = fig.subplots()
     values = [table[name][np.isfinite(table[name])] for table in by_task.values()]
-    ax.boxplot(values, widths=.6, patch_artist=True, boxprops=dict(facecolor="#9DB8D9"), medianprops=dict(color="black"))
+    ax.boxplot(values, widths=.6, patch_artist=True, boxprops=dict(facecolor="#9DB8D9"),
+               medianprops=dict(color="black"))
     labels = [{"Enlarged Cardiomediastinum": "E. Cardiom."}.get(t, t) for t in by_task]
     ax.set_xticks(range(1, len(labels) + 1), labels, fontsize=14, rotation=60, ha="right", rotation_mode="anchor")
     ax.set_ylabel(dict(n_instance="Number of Instances").get(name, name.replace("_", " ").title()), fontsize=14)
@@ -91,7 +93,7 @@ def _known(x, y)->tuple: # those of which both are known
     both = np.isfinite(x) & np.isfinite(y)
     return x[both], y[both]
 
-def _fits(x, y)->dict: # line and ranks of y on x as it is; NaN where fewer than four are known, or one is always the same
+def _fits(x, y)->dict: # line and ranks of y on x; NaN where fewer than four are known, or one is always the same
     x, y = _known(x, y)
     if len(x) < 4 or x.min() == x.max() or y.min() == y.max():
         return dict.fromkeys([*_LINE, *_RANKS], np.nan)
