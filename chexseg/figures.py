@@ -311,11 +311,12 @@ class Drawn(NamedTuple):
     missing: dict # name -> why it was not drawn
 
 # %% ../nbs/53_figures.ipynb #0063
-def _check_place(out, run): # a folder for figures
-    folder, home = Path(os.path.abspath(out)), Path(os.path.abspath(run.folder))
+def _checked_place(out, run)->Path: # the folder for figures; out: None for the usual one
+    folder, home = Path(os.path.abspath(out or run/"paper")), Path(os.path.abspath(run.folder))
     if folder.is_relative_to(home) and not folder.is_relative_to(home/"paper"):
         raise ChexsegError(f"{out} is a run or lies in one, whose files are counted: name another folder with --out, or "
                            f"leave --out away for {run/'paper'}.")
+    return Path(out or run/"paper")
 
 # %% ../nbs/53_figures.ipynb #0065
 def draw_paper(
@@ -328,10 +329,9 @@ def draw_paper(
 )->Drawn:
     "Write the figures of a run for a paper."
     run = as_run(run)
+    place = _checked_place(out, run)
     _chosen(run, methods, tasks) # wrong names are told before anything is drawn
-    _check_place(Path(out or run/"paper"), run)
-    for f in formats:
-        check_name(f, _UNDATED, "format of figures")
+    [check_name(f, _UNDATED, "format of figures") for f in formats]
     files, missing = {}, {}
     for name in names or FIGURES:
         draw = FIGURES[check_name(name, FIGURES, "figure")]
@@ -342,7 +342,7 @@ def draw_paper(
                 raise
             missing[name] = str(e)
         else:
-            files[name] = save_figure(fig, Path(out or run/"paper")/name, formats)
+            files[name] = save_figure(fig, place/name, formats)
     return Drawn(files, missing)
 
 # %% ../nbs/53_figures.ipynb #0069
