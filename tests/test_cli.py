@@ -23,7 +23,7 @@ from chexseg.runs import Run, story
 from chexseg.settings import EXIT_CODES
 
 OWN = ("init", "run", "predict", "retune", "verify", "phantom", "excerpt", "study", "figures", "subgroups", "runs",
-       "completion")
+       "completion", "check", "import", "export", "cards", "push", "pull", "chexlocalize")
 COMMANDS = [[c] for c in (*OWN, *STAGES)] + [["study", s] for s in STUDIES]
 
 

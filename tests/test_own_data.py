@@ -262,7 +262,7 @@ def test_the_run_of_a_stranger_can_be_opened_again(hearts, tmp_path):
 def boxed(tmp_path):
     "24 films: ten at which an expert has looked, and boxes on twelve, of which two are films of val."
     folder = tmp_path/"boxed"
-    masks = write_films(folder, 24)
+    write_films(folder, 24)
     drawn = np.pad(np.ones((16, 16)), ((10, 38), (30, 18)))
     for k in range(10):
         save(folder/f"masks/Opacity/chest {k}.png", 255*drawn*(k % 4 != 3))
@@ -309,7 +309,7 @@ def test_boxes_that_fit_nothing_stop_before_the_run(boxed, tmp_path, capsys):
         run_pipeline(folder, out=tmp_path/"run", until="prepare", experts=3, **TINY)
 
 
-# Nothing to measure on -------------------------------------------------------------------------------------------------
+# Nothing to measure on ------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("split, shows", [("val", (0, 1, 6, 7)), ("test", (0, 1, 2, 3))])
 def test_films_to_measure_on_show_something_or_nothing_is_trained(split, shows, tmp_path, capsys):
@@ -317,8 +317,9 @@ def test_films_to_measure_on_show_something_or_nothing_is_trained(split, shows, 
     write_films(folder, 30)
     for k in range(12):
         save(folder/f"masks/Heart/chest {k}.png", 255*np.pad(np.ones((30, 30)), 17)*(k in shows))
-    write_labels(folder, Split=lambda i: "val" if int(i.split()[1]) < 6 else "test" if int(i.split()[1]) < 12 else "train",
-                 Heart=lambda i: int(i.split()[1]) % 2 if int(i.split()[1]) >= 12 else int(int(i.split()[1]) in shows))
+    splits = ["val"]*6 + ["test"]*6 + ["train"]*18
+    hearts = [int(k in shows) for k in range(12)] + [k % 2 for k in range(12, 30)]
+    write_labels(folder, Split=lambda i: splits[int(i.split()[1])], Heart=lambda i: hearts[int(i.split()[1])])
     status, page, _ = said(capsys, "check", folder, "--experts", 3, "--side", SIDE, "--workers", 0)
     assert status == 1 and f"films of {split}" in page and "shows a finding" in " ".join(page.split())
     with pytest.raises(ChexsegError, match=f"few/masks: none of the . films of {split}.* shows a finding"):
