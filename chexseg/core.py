@@ -81,8 +81,9 @@ def check_name(
     if name in known:
         return name
     near = get_close_matches(str(name), known, 1, 0.5)
-    mend = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}."
-    raise ChexsegError(f"Unknown {what} {name!r}: {mend}")
+    some = ", ".join(known[:30]) + ", ..."*(len(known) > 30)
+    mend = f"did you mean {near[0]!r}?" if near else f"choose from {some}."
+    raise ChexsegError(f"Unknown {what} {name!r:.80}: {mend}")
 
 # %% ../nbs/00_core.ipynb #0020
 StrPath = str|os.PathLike

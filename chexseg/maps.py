@@ -171,7 +171,7 @@ def read_shard(
         found = _read_arrays(path)
     except FileNotFoundError:
         raise ChexsegError(f"{path} is missing: run compute_saliency again, it continues where it stopped.") from None
-    except (OSError, SafetensorError) as e:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as e: # of the file, or of the ids in its head
         raise ChexsegError(f"{path} is damaged ({e}): delete it and run compute_saliency again.") from None
     try:
         return SaliencySet(**found, tasks=index["tasks"], side=index["side"])

@@ -46,7 +46,7 @@ def column_of(
     found = next((have[n] for n in names if n in have), None)
     if found is None:
         raise ChexsegError(f"{path} has no column {' or '.join(repr(n) for n in names[:3])}: it has "
-                           f"{', '.join(list(table)[:12])}.")
+                           f"{', '.join(f'{c:.40}' for c in list(table)[:12])}.")
     return found
 
 # %% ../nbs/21_run_tables.ipynb #0011
