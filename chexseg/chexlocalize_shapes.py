@@ -67,10 +67,11 @@ def plot_pathology_features(
     save_dir=".", # folder to write to
 )->dict: # file -> None
     "cheXlocalize's script of this name: the four features as pictures."
+    from matplotlib import rc_context # only here: the other scripts draw nothing
     by_task = _findings_by_task(_read_features(features_dir))
     files = [Path(save_dir)/f"{name}_dist.png" for name in _NAMES.values()]
     for file, name in zip(files, _NAMES.values()):
-        with atomic_path(file) as p:
+        with atomic_path(file) as p, rc_context({"savefig.bbox": None}): # of this size, whatever the user's style
             _draw_feature(name, by_task).savefig(p, dpi=300)
     return dict.fromkeys(files)
 

@@ -171,7 +171,7 @@ def read_areas(path # as `save_areas` wrote it
         return _kept_areas(path)
     except Exception as e: # a zip file can be spoilt in many ways
         why = (str(e) or type(e).__name__).splitlines()[0]
-        raise ChexsegError(f"{path} does not hold areas ({why}): copy it again, or have the run score again.") from None
+        raise ChexsegError(f"{path} does not hold areas ({why:.200}): copy it again, or score again.") from None
 
 # %% ../nbs/44_evaluation.ipynb #0053
 @dataclass(frozen=True)

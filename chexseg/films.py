@@ -150,7 +150,7 @@ def _draft(
 ):
     "Have a JPEG decoded to no more than the square needs; other formats are left as they are."
     longest = max(image.size)
-    image.draft("L", (2*side*image.width//longest, 2*side*image.height//longest))
+    image.draft("L", (max(1, 2*side*image.width//longest), max(1, 2*side*image.height//longest)))
 
 # %% ../nbs/12_films.ipynb #0047
 def _read_square(
