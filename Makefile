@@ -89,7 +89,7 @@ nbtest: .venv/.ready ## every notebook, top to bottom
 	OMP_NUM_THREADS=1 CHEXSEG_PROGRESS=0 $(BIN)/nbdev_test --n_workers 2 --timing
 
 pytest: .venv/.ready ## tests/
-	$(REAL) CHEXSEG_PROGRESS=0 $(BIN)/python -m pytest -q -rs -n auto --dist loadfile tests
+	$(REAL) CHEXSEG_PROGRESS=0 $(BIN)/python -m pytest -q -rfEs -n auto --dist loadfile tests
 
 newest: .venv-newest/.ready ## the tutorial with the newest fastai and fastcore
 	$(NEWEST)/python tests/run_notebook.py $(TUTORIAL)

@@ -63,7 +63,7 @@ def _dicom(
         return make(pydicom.dcmread(path, force=True, **kwargs))
     except Exception as e:
         why = (str(e).strip() or type(e).__name__).splitlines()[0]
-        raise ChexsegError(f"{path} cannot be read as a DICOM film: {why}") from None
+        raise ChexsegError(f"{path} cannot be read as a DICOM film: {why:.300}") from None
 
 # %% ../nbs/12_films.ipynb #0021
 def _windowed(ds # pydicom's data set

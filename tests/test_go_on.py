@@ -98,7 +98,7 @@ def test_few_steps_further_stay_near_the_first_network(first, folder, tmp_path):
 
 def test_new_outlines_are_among_the_experts(first, tmp_path):
     more = write_folder(tmp_path/"more", more=range(8))
-    second = go_on(first, more, tmp_path/"second", experts=30, until="prepare")
+    second = go_on(first, more, tmp_path/"second", experts=14, until="prepare")
     table = second.table.set_index("id").role
     new = [f"f{k}" for k in range(8)]
     assert set(table[new]) <= {"expert", "valid"} and (table[new] == "expert").any()
