@@ -271,7 +271,14 @@ def _tensor(*args): # a tensor around them
     import torch
     return torch._utils._rebuild_tensor_v2(*args)
 
-def _scalar(dtype, data): return np.frombuffer(data, dtype)[0] # a NumPy number
+class _Kind: # of a NumPy number; NumPy's own would believe whatever a file says of it, and crash
+    def __init__(self, name, *_):
+        if name not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"):
+            raise ChexsegError(f"it holds a number of kind {name!r}")
+        self.dtype = np.dtype(name)
+    def __setstate__(self, state): self.dtype = self.dtype.newbyteorder(">" if ">" in state else "<")
+
+def _scalar(kind, data): return np.frombuffer(data, kind.dtype)[0] # a NumPy number
 
 def _latin1(text, encoding): return text.encode("latin1") # how protocol 2 writes bytes
 
@@ -281,7 +288,7 @@ _ADMITTED = {
     "torch.storage._load_from_bytes": _storage,
     "_codecs.encode": _latin1,
     "collections.OrderedDict": OrderedDict,
-    "numpy.dtype": np.dtype,
+    "numpy.dtype": _Kind,
     "numpy.core.multiarray.scalar": _scalar,
     "numpy._core.multiarray.scalar": _scalar,
 }
