@@ -440,7 +440,7 @@ def _monitored(names, tasks, monitor, always=())->list: # numbers of those among
     return [k for k in columns if names[k] not in always] or columns
 
 # %% ../nbs/31_classifier.ipynb #0128
-def _say_always(learn, tasks): # the answer to these is a probability of .98, and no place in the film counts for it
+def _say_always(learn, tasks)->Learner: # the answer to these is a probability of .98, and no place in the film counts for it
     head, names = learn.model.head, learn.model.config["tasks"]
     states = [k.state for k in learn.keep_best.best] + [{"head.weight": head.weight.data, "head.bias": head.bias.data}]
     k = head.out_features//len(names)
@@ -449,6 +449,7 @@ def _say_always(learn, tasks): # the answer to these is a probability of .98, an
             state["head.weight"][k*j:k*j + k] = 0
             state["head.bias"][k*j:k*j + k] = torch.tensor([0., 4., 0.] if k == 3 else [4.])
     learn.model.eval().config |= dict(one_sided=list(tasks))
+    return learn
 
 # %% ../nbs/31_classifier.ipynb #0131
 def _learner(parts, model, columns, workers, keep)->Learner: # parts: films to learn from, and those that pick the epoch
@@ -485,8 +486,7 @@ def fit_classifier(
     epochs = c["epochs"]*share_epochs(learn.dls, c["checks"]) if len(always) < len(names) else 1
     fit_learner(learn, epochs, c["lr"], c["wd"], c["schedule"])
     _keep_tasks(learn, train.tasks)
-    _say_always(learn, always)
-    return learn
+    return _say_always(learn, always)
 
 # %% ../nbs/31_classifier.ipynb #0145
 def _mean_probs(models, x)->np.ndarray: # x: films (B, 1, side, side) on their device; float32 (B, tasks)

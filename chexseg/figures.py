@@ -61,13 +61,17 @@ def paper_style(): # a context
         yield
 
 # %% ../nbs/59_figures.ipynb #0013
+def _checked(formats)->list: # of figures
+    return [check_name(f, _UNDATED, "format of figures") for f in formats]
+
+# %% ../nbs/59_figures.ipynb #0015
 def save_figure(
     fig, # drawn ten inches wide, or less
     stem, # the file without its ending
     formats=("pdf", "svg"), # of "pdf", "svg" and "png"
 )->list: # the files
     "Write a figure at the size of print, each file whole or not at all."
-    files = [Path(f"{stem}.{check_name(f, _UNDATED, 'format of figures')}") for f in formats]
+    files = [Path(f"{stem}.{f}") for f in _checked(formats)]
     with paper_style():
         shrink(fig)
         for file in files:
@@ -77,7 +81,7 @@ def save_figure(
     plt.close(fig)
     return files
 
-# %% ../nbs/59_figures.ipynb #0016
+# %% ../nbs/59_figures.ipynb #0018
 def _panels(n, height, across=4): # n axes on a page, and no others
     down = -(-n//across)
     fig, axs = plt.subplots(down, across, figsize=(_DRAWN, down*height), sharey=True, squeeze=False,
@@ -86,12 +90,12 @@ def _panels(n, height, across=4): # n axes on a page, and no others
         ax.remove()
     return fig, list(axs.flat[:n])
 
-# %% ../nbs/59_figures.ipynb #0018
+# %% ../nbs/59_figures.ipynb #0020
 def _chosen(run, methods, tasks)->tuple: # names of methods and tasks: those asked for, or all
     methods = [check_name(m, run.choices.run.methods, "method of this run") for m in methods or run.choices.run.methods]
     return methods, check_tasks(tasks or run.tasks, run.tasks)
 
-# %% ../nbs/59_figures.ipynb #0020
+# %% ../nbs/59_figures.ipynb #0022
 def draw_task_intervals(
     run:Run, # a scored run
     methods=None, # whose scores; all when None; the readers' are always there, where there are any
@@ -111,7 +115,7 @@ def draw_task_intervals(
         ax.set_xlabel("IoU" if k >= len(shown) - 4 else "", fontsize=9)
     return fig
 
-# %% ../nbs/59_figures.ipynb #0025
+# %% ../nbs/59_figures.ipynb #0027
 def draw_means(
     run:Run, # a scored run
     methods=None, # whose scores; all when None
@@ -125,7 +129,7 @@ def draw_means(
     ax = plt.subplots(figsize=(_DRAWN*.486, height), layout="constrained")[1]
     return show_means(t, ax, {m: m for m in methods} | dict(readers=run.labels["readers"])).figure
 
-# %% ../nbs/59_figures.ipynb #0028
+# %% ../nbs/59_figures.ipynb #0030
 def show_learning_curves(curves:pd.DataFrame # tidy: axis, films, method, mean, low, high
 ): # the figure
     "mIoU against numbers of films, side by side, with intervals."
@@ -143,7 +147,7 @@ def show_learning_curves(curves:pd.DataFrame # tidy: axis, films, method, mean, 
         ax.set_ylim(0)
     return fig
 
-# %% ../nbs/59_figures.ipynb #0029
+# %% ../nbs/59_figures.ipynb #0031
 def draw_learning(
     run:Run, # a run on which `chexseg study curves` was done
     methods=None, # whose curves; all that the study trained when None
@@ -159,13 +163,13 @@ def draw_learning(
         raise ChexsegError(f"{path} has no curve of {', '.join(methods)}: it has {', '.join(curves.method.unique())}.")
     return show_learning_curves(kept)
 
-# %% ../nbs/59_figures.ipynb #0032
+# %% ../nbs/59_figures.ipynb #0034
 _GRID = tuple(np.round(np.arange(.1, .91, .1), 1)) # of thresholds
 
 def _judged(run)->str: # the role of the films on which thresholds of maps are chosen
     return "expert" if run.choices.study.tune_on == "experts" else "valid"
 
-# %% ../nbs/59_figures.ipynb #0034
+# %% ../nbs/59_figures.ipynb #0036
 def draw_thresholds(
     run:Run, # a run with maps
     methods=None, # not used: maps are of the classifier
@@ -187,7 +191,7 @@ def draw_thresholds(
     fig.supylabel("mean IoU", fontsize=9)
     return fig
 
-# %% ../nbs/59_figures.ipynb #0037
+# %% ../nbs/59_figures.ipynb #0039
 def _answers(run, tasks)->dict: # {task: (labels, probabilities)} of the test films whose label is known
     films = run.test_films()
     if f"{run.tasks[0]}: probability" not in films:
@@ -196,7 +200,7 @@ def _answers(run, tasks)->dict: # {task: (labels, probabilities)} of the test fi
     found = {t: films[films[t].isin([0, 1])] for t in tasks}
     return {t: (f[t].to_numpy(int), f[f"{t}: probability"].to_numpy()) for t, f in found.items()}
 
-# %% ../nbs/59_figures.ipynb #0039
+# %% ../nbs/59_figures.ipynb #0041
 def _score_interval(score, y, p, patients, n=200, seed=0)->str: # the score with its 95% interval over patients
     numbers = pd.factorize(np.array(patients, dtype=object))[0]
     drawn = [w[numbers] for w in draw_patients(numbers.max() + 1, n, seed)]
@@ -204,7 +208,7 @@ def _score_interval(score, y, p, patients, n=200, seed=0)->str: # the score with
     low, high = np.quantile([score(y, p, sample_weight=w) for w in both], [.025, .975])
     return f"{score(y, p):.2f} ({low:.2f}-{high:.2f})"
 
-# %% ../nbs/59_figures.ipynb #0041
+# %% ../nbs/59_figures.ipynb #0043
 def _classifier_figure(run, tasks, draw, xlabel, ylabel): # a square panel a task
     "`draw` gets an axis, labels, probabilities and patients, and returns what stands under the title."
     _, tasks = _chosen(run, None, tasks)
@@ -224,14 +228,14 @@ def _classifier_figure(run, tasks, draw, xlabel, ylabel): # a square panel a tas
 def _grey_line(ax, x, y): # what one would get for nothing
     ax.plot(x, y, color="#999", lw=1, ls="--")
 
-# %% ../nbs/59_figures.ipynb #0042
+# %% ../nbs/59_figures.ipynb #0044
 def _roc_panel(ax, y, p, patients)->str:
     false, true, _ = roc_curve(y, p)
     _grey_line(ax, [0, 1], [0, 1])
     show_curve(false, {"": true}, ax, legend=False, color="#222", marker=None)
     return "AUROC " + _score_interval(roc_auc_score, y, p, patients)
 
-# %% ../nbs/59_figures.ipynb #0043
+# %% ../nbs/59_figures.ipynb #0045
 def draw_roc(
     run:Run, # a run with maps, and with them the classifier's answers
     methods=None, # not used: it is one classifier
@@ -240,14 +244,14 @@ def draw_roc(
     "ROC curves of the classifier on the test films."
     return _classifier_figure(run, tasks, _roc_panel, "1 - specificity", "sensitivity")
 
-# %% ../nbs/59_figures.ipynb #0046
+# %% ../nbs/59_figures.ipynb #0048
 def _precision_panel(ax, y, p, patients)->str:
     precision, recall, _ = precision_recall_curve(y, p)
     _grey_line(ax, [0, 1], [y.mean()]*2)
     show_curve(recall, {"": precision}, ax, legend=False, color="#222", marker=None, drawstyle="steps-post")
     return "AP " + _score_interval(average_precision_score, y, p, patients)
 
-# %% ../nbs/59_figures.ipynb #0047
+# %% ../nbs/59_figures.ipynb #0049
 def draw_precision_recall(
     run:Run, # a run with maps, and with them the classifier's answers
     methods=None, # not used: it is one classifier
@@ -256,7 +260,7 @@ def draw_precision_recall(
     "Precision against recall of the classifier on the test films; dashed, how often the finding is there."
     return _classifier_figure(run, tasks, _precision_panel, "recall", "precision")
 
-# %% ../nbs/59_figures.ipynb #0050
+# %% ../nbs/59_figures.ipynb #0052
 def _calibration(y, p, bins=5)->pd.DataFrame: # one row a group: said (mean probability), seen (share), low, high, films
     group = pd.qcut(p, bins, duplicates="drop")
     t = pd.DataFrame(dict(p=p, y=y)).groupby(group, observed=True).agg(said=("p", "mean"), seen=("y", "mean"),
@@ -264,7 +268,7 @@ def _calibration(y, p, bins=5)->pd.DataFrame: # one row a group: said (mean prob
     wilson = [binomtest(int(k), int(n)).proportion_ci(method="wilson") for k, n in zip(t.hits, t.films)]
     return t.assign(low=[w.low for w in wilson], high=[w.high for w in wilson]).reset_index(drop=True)
 
-# %% ../nbs/59_figures.ipynb #0052
+# %% ../nbs/59_figures.ipynb #0054
 def _reliability_panel(ax, y, p, patients)->str:
     t = _calibration(y, p)
     _grey_line(ax, [0, 1], [0, 1])
@@ -274,7 +278,7 @@ def _reliability_panel(ax, y, p, patients)->str:
     ax.tick_params(labelsize=9, length=2)
     return f"off by {error:.2f}"
 
-# %% ../nbs/59_figures.ipynb #0053
+# %% ../nbs/59_figures.ipynb #0055
 def draw_reliability(
     run:Run, # a run with maps, and with them the classifier's answers
     methods=None, # not used: it is one classifier
@@ -283,10 +287,10 @@ def draw_reliability(
     "What the classifier's probabilities are worth: how often a finding is there, against how surely it was said."
     return _classifier_figure(run, tasks, _reliability_panel, "probability", "share of films with the finding")
 
-# %% ../nbs/59_figures.ipynb #0056
+# %% ../nbs/59_figures.ipynb #0058
 _FEW = ("weak", "full", "chexseg", "ours", "readers") # whose masks are shown when nobody says
 
-# %% ../nbs/59_figures.ipynb #0057
+# %% ../nbs/59_figures.ipynb #0059
 def draw_grid(
     run:Run, # a run with predictions
     methods=None, # whose masks; those of a few when None
@@ -299,18 +303,18 @@ def draw_grid(
     side = _DRAWN/(len(made) + 2) - .06 # beside the film and the experts
     return draw_examples(run, n, made, side, tasks)
 
-# %% ../nbs/59_figures.ipynb #0060
+# %% ../nbs/59_figures.ipynb #0062
 FIGURES = dict(intervals=draw_task_intervals, means=draw_means, learning=draw_learning, thresholds=draw_thresholds,
                roc=draw_roc, precision_recall=draw_precision_recall, reliability=draw_reliability,
                subgroups=draw_subgroups, examples=draw_grid) # name -> function of a run, methods and tasks
 
-# %% ../nbs/59_figures.ipynb #0061
+# %% ../nbs/59_figures.ipynb #0063
 class Drawn(NamedTuple):
     "What became of the figures of a run."
     files: dict # name -> its files
     missing: dict # name -> why it was not drawn
 
-# %% ../nbs/59_figures.ipynb #0063
+# %% ../nbs/59_figures.ipynb #0065
 def _checked_place(out, run)->Path: # the folder for figures; out: None for the usual one
     folder, home = Path(os.path.abspath(out or run/"paper")), Path(os.path.abspath(run.folder))
     if folder.is_relative_to(home) and not folder.is_relative_to(home/"paper"):
@@ -318,7 +322,7 @@ def _checked_place(out, run)->Path: # the folder for figures; out: None for the 
                            f"leave --out away for {run/'paper'}.")
     return Path(out or run/"paper")
 
-# %% ../nbs/59_figures.ipynb #0065
+# %% ../nbs/59_figures.ipynb #0067
 def draw_paper(
     run, # a scored run, or its folder
     out=None, # where the files go; RUN/paper when None
@@ -331,7 +335,7 @@ def draw_paper(
     run = as_run(run)
     place = _checked_place(out, run)
     _chosen(run, methods, tasks) # wrong names are told before anything is drawn
-    [check_name(f, _UNDATED, "format of figures") for f in formats]
+    formats = _checked(formats)
     files, missing = {}, {}
     for name in names or FIGURES:
         draw = FIGURES[check_name(name, FIGURES, "figure")]
@@ -345,7 +349,7 @@ def draw_paper(
             files[name] = save_figure(fig, place/name, formats)
     return Drawn(files, missing)
 
-# %% ../nbs/59_figures.ipynb #0069
+# %% ../nbs/59_figures.ipynb #0071
 def films_note(run:Run # any run
 )->str: # one sentence
     "Whose films a qualitative figure shows."

@@ -356,11 +356,10 @@ def fit_irnet(
     config = _irnet_config(model.config, side, radius)
     films = SeedFilms(part, config["irnet_side"], sal, wanted, crf).fill()
     _check_seeds(films)
-    net = EdgeNet(model, config)
-    learn = _irnet_learner(_drawn_batches(films, steps, bs, seed), net, lr)
+    learn = _irnet_learner(_drawn_batches(films, steps, bs, seed), EdgeNet(model, config), lr)
     with all_processes(learn):
         learn.fit(1, lr, wd=1e-4, cbs=NoValidation())
-    net.eval()
+    learn.model.eval()
     return learn
 
 # %% ../nbs/38_irnet.ipynb #0080

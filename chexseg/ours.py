@@ -104,11 +104,10 @@ def fit_ours(
     "One network that learns shapes from outlines, places from saliency, and presence from image labels."
     given = dict(expert=expert, valid=valid, labelled=labelled or weak, **how)
     drawing = _teachers(trained, teachers, seed, given)
-    student = None if anew else drawing[0]
+    first = None if anew else drawing[0]
     slower = {} if anew else dict(lr=given.get("lr", Training().lr)/2)
     for k in range(rounds):
         taught = weak.with_masks(taught_masks(Ensemble(drawing), weak, expert, maps))
-        learn = fit_segmenter(recipe, weak=taught, begin=student, seed=seed + k, **given | slower)
-        student = learn.model
-        drawing.append(student)
+        learn = fit_segmenter(recipe, weak=taught, begin=drawing[-1] if k else first, seed=seed + k, **given | slower)
+        drawing.append(learn.model)
     return learn

@@ -261,10 +261,13 @@ def _copy_of(model, tasks)->Segmenter:
     return model
 
 # %% ../nbs/42_supervision.ipynb #0069
-def _new_segmenter(tasks, side, encoder, weights, decoder, seed, begin=None)->Segmenter:
-    "An untrained segmenter, or a copy of one to go on from."
+def _new_segmenter(tasks, side, encoder, weights, decoder, seed, begin=None, **trained)->Segmenter:
+    "An untrained segmenter, or a copy of one to go on from; its config has how it is going to be trained."
     set_seed(seed)
-    return _copy_of(begin, tasks) if begin else build_segmenter(encoder, tasks, side, weights, decoder or None)
+    model = _copy_of(begin, tasks) if begin else build_segmenter(encoder, tasks, side, weights, decoder or None)
+    if trained:
+        model.config["trained"] = trained | dict(seed=seed)
+    return model
 
 # %% ../nbs/42_supervision.ipynb #0071
 class Training(NamedTuple):
@@ -316,8 +319,7 @@ def fit_segmenter(
     "Train a segmenter on what the recipe says."
     recipe, how = get_recipe(recipe, expert_share), _training(how)
     watched = _watched(expert, valid)
-    model = _new_segmenter(watched.tasks, side, encoder, weights, decoder, seed, begin)
-    model.config["trained"] = vars(recipe) | how._asdict() | dict(seed=seed)
+    model = _new_segmenter(watched.tasks, side, encoder, weights, decoder, seed, begin, **vars(recipe), **how._asdict())
     side, steps = model.config["side"], max(1, how.steps // how.epochs)
     pools = source(recipe, expert, weak, side)
     dls = mixed_loaders(pools, MaskFilms(watched, side), recipe, steps, how.bs, seed, workers, how.epochs)
@@ -430,8 +432,8 @@ def fit_student(
     "Knowledge distillation: a student learns the teacher's answers on films that nobody outlined."
     how = _training(how)
     c = teacher.config
-    model = _new_segmenter(c["tasks"], c["side"], c["encoder"], weights, c["decoder"], seed)
-    model.config["trained"] = how._asdict() | dict(temperature=temperature, seed=seed)
+    noted = how._asdict() | dict(temperature=temperature)
+    model = _new_segmenter(c["tasks"], c["side"], c["encoder"], weights, c["decoder"], seed, **noted)
     side = model.config["side"]
     watched = MaskFilms(_watched(expert, valid).select(model.config["tasks"]), side)
     dls = _unlabelled_loaders(part, watched, side, max(1, how.steps // how.epochs) * how.bs, how.bs, seed, workers)

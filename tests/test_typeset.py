@@ -90,8 +90,7 @@ def test_exported_cells_have_their_example_near():
 
 def test_exported_cells_are_short():
     assert statistics.median(len(c.lines) for c in DEFINING) <= 8
-    def length(cell): return sum(not line.startswith("@") for line in cell.lines) # decorators are no part of it
-    long = [c for c in DEFINING if length(c) > 25 and not set(c.defined) & LONG_CLASSES]
+    long = [c for c in DEFINING if len(c.lines) > 25 and not set(c.defined) & LONG_CLASSES]
     assert long == [], listed(long)
 
 
