@@ -14,7 +14,7 @@ from .choices import METHODS, options
 from .core import ChexsegError, atomic_path, check_name, digest, read_json, write_json
 from .evaluation import summary
 from .runs import as_run
-from .subgroups import FEW, subgroup_table
+from .subgroups import FEW, divided, subgroup_table
 
 # %% ../nbs/60_cards.ipynb #0006
 def _number(x): # as JSON has it; None where there is none
@@ -70,10 +70,7 @@ def _differences(run, method)->dict: # other method -> mIoU of this one less tha
 
 # %% ../nbs/60_cards.ipynb #0023
 def _group_rows(run)->list: # the scores of all methods by group; empty where nothing is known
-    try:
-        return subgroup_table(run, conventions=("either",)).to_dict("records")
-    except ChexsegError:
-        return []
+    return subgroup_table(run, conventions=("either",)).to_dict("records") if divided(run) else []
 
 def _group(row)->dict: # one group
     told = dict(by=row["by"], group=row["group"])
@@ -209,14 +206,17 @@ def _note_again(run, file): # the digest of a card, where the record of a stage 
         write_json(record, about | dict(files=about["files"] | {name: digest(file)}))
 
 # %% ../nbs/60_cards.ipynb #0048
-def write_cards(run # a scored run, or its folder
+def write_cards(
+    run, # a scored run, or its folder
+    groups=None, # as for `model_card`
 )->list: # files, two a segmenter
     "Write a card beside each segmenter of a run."
     run = as_run(run)
     there = [m for m in run.choices.run.methods if (run/"segmenters"/f"{m}.json").exists()]
-    rows, files = _group_rows(run) if there else [], []
+    groups = _group_rows(run) if there and groups is None else groups
+    files = []
     for m in there:
-        card = model_card(run, m, rows)
+        card = model_card(run, m, groups)
         write_json(run/"segmenters"/f"{m}.card.json", card)
         with atomic_path(run/"segmenters"/f"{m}.card.md") as p:
             p.write_text(card_text(card), encoding="utf-8")

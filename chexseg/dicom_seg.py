@@ -6,7 +6,6 @@
 __all__ = ['write_dicom_seg', 'SegFile', 'read_dicom_seg', 'check_dicom_segs', 'write_dicom_segs']
 
 # %% ../nbs/73_dicom_seg.ipynb #0002
-import os
 import warnings
 import zlib
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from . import __version__
 from .core import ChexsegError, atomic_path
-from .films import film_size, is_dicom
+from .films import check_free, file_numbers, film_size, is_dicom
 from .masks import MaskSet
 from .show import color_of
 
@@ -150,17 +149,7 @@ def check_dicom_segs(
     if not overwrite and Path(out).exists() and any(Path(out).iterdir()):
         raise ChexsegError(f"{out} holds files: name another folder, or say overwrite (--overwrite).")
 
-# %% ../nbs/73_dicom_seg.ipynb #0031
-def _check_free(path, films, overwrite):
-    "Refuse to write over a film, and over anything else unless that was asked for."
-    if not path.exists():
-        return
-    if any(os.path.samefile(path, f) for f in films if os.path.exists(f)):
-        raise ChexsegError(f"{path} is a film to predict and would be written over: name another folder.")
-    if not overwrite:
-        raise ChexsegError(f"{path} exists: name another folder, or say overwrite (--overwrite).")
-
-# %% ../nbs/73_dicom_seg.ipynb #0033
+# %% ../nbs/73_dicom_seg.ipynb #0032
 def write_dicom_segs(
     out, # folder to write into
     masks:MaskSet, # of the films
@@ -169,11 +158,11 @@ def write_dicom_segs(
     overwrite:bool=False, # may files that are there be written over?
 )->dict: # id of a film -> why it has no DICOM-SEG
     "DICOM-SEG of many films, each called by its id."
-    wrong = {}
+    wrong, films = {}, file_numbers(paths.values())
     for id in masks.ids:
         path = Path(out)/f"{id}.dcm"
         try:
-            _check_free(path, paths.values(), overwrite)
+            check_free([path], films, overwrite)
             write_dicom_seg(path, paths[id], masks[id], masks.tasks, name)
         except ChexsegError as e:
             wrong[id] = str(e)

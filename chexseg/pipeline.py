@@ -478,12 +478,15 @@ def run_scores(run):
 def run_report(run):
     "Draw the figures, write report.html, and a card beside each segmenter."
     page = report_html(run, draw_figures(run))
+    groups = []
     if divided(run):
+        table = subgroup_table(run)
         with atomic_path(run/"subgroups.csv") as p:
-            subgroup_table(run).to_csv(p, index=False)
+            table.to_csv(p, index=False)
+        groups = table[table.convention == "either"].to_dict("records")
     with atomic_path(run/"report.html") as p:
         p.write_text(page, encoding="utf-8")
-    write_cards(run)
+    write_cards(run, groups)
 
 # %% ../nbs/69_pipeline.ipynb #0086
 def _check_run(data, choices): # what would fail only hours later

@@ -19,6 +19,7 @@ from PIL import Image
 from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, given_paths, image_id,
                           progress)
 from .data import Part, Study
+from .films import check_free, file_numbers
 from .inference import film_masks, load_segmenter
 from .masks import MaskSet
 from .own import find_films
@@ -136,21 +137,7 @@ def _files(out, ids, tasks, write)->list: # all that will be written
     files += [out/"segmentations.json"] if "json" in write else []
     return files + ([out/"films.csv"] if "csv" in write else [])
 
-# %% ../nbs/53_predict.ipynb #0031
-def _file_number(path)->tuple: # the same for every spelling of a path, and for links
-    about = Path(path).stat()
-    return about.st_dev, about.st_ino
-
 # %% ../nbs/53_predict.ipynb #0032
-def _check_free(files, films, overwrite): # refuse to write over a film, and over anything else unless that was asked
-    numbers = {_file_number(f) for f in map(Path, films) if f.exists()}
-    for file in filter(Path.exists, files):
-        if _file_number(file) in numbers:
-            raise ChexsegError(f"{file} is a film to predict and would be written over: name another folder.")
-        if not overwrite:
-            raise ChexsegError(f"{file} exists: name another folder, or say overwrite (--overwrite).")
-
-# %% ../nbs/53_predict.ipynb #0034
 def _write_film(out, id, film, masks, tasks, write): # each file appears when it is whole
     pictures = {out/"masks"/t/f"{id}.png": Image.fromarray(255*m) for t, m in zip(tasks, masks)}
     pictures = pictures if "masks" in write else {}
@@ -160,7 +147,7 @@ def _write_film(out, id, film, masks, tasks, write): # each file appears when it
         with atomic_path(path) as p:
             image.save(p)
 
-# %% ../nbs/53_predict.ipynb #0037
+# %% ../nbs/53_predict.ipynb #0035
 def _attempt(wrong, id, path, f): # what f() gives; None when it fails, and the reason goes into `wrong`
     try:
         return f()
@@ -168,32 +155,32 @@ def _attempt(wrong, id, path, f): # what f() gives; None when it fails, and the 
         why = (str(e).strip() or type(e).__name__).splitlines()[0]
         wrong[id] = why if isinstance(e, ChexsegError) else f"{path} failed: {type(e).__name__}: {why}"
 
-# %% ../nbs/53_predict.ipynb #0039
+# %% ../nbs/53_predict.ipynb #0037
 def _answers(model, squares)->list: # for each film probabilities (tasks, side, side) and scores (tasks,)
     return list(zip(*batch_probs(model, torch.from_numpy(np.stack(squares))[:, None].float()/255)))
 
-# %% ../nbs/53_predict.ipynb #0040
+# %% ../nbs/53_predict.ipynb #0038
 def _block_answers(model, squares, tell)->list: # of many films at once; one by one where that fails. tell: `_attempt`
     try:
         return _answers(model, list(squares.values()))
     except Exception:
         return [(tell(k, lambda: _answers(model, [square])) or [None])[0] for k, square in squares.items()]
 
-# %% ../nbs/53_predict.ipynb #0042
+# %% ../nbs/53_predict.ipynb #0040
 def _decided(model, probs, scores, size)->MaskSet: # one film, called "film"
     c = model.config
     cutoffs, thresholds = ([c[name][t] for t in c["tasks"]] for name in ("cutoffs", "thresholds"))
     rles = film_masks(probs, size, np.array(thresholds), scores >= np.array(cutoffs))
     return MaskSet({"film": dict(zip(c["tasks"], rles))}, c["tasks"])
 
-# %% ../nbs/53_predict.ipynb #0043
+# %% ../nbs/53_predict.ipynb #0041
 class Predicted(NamedTuple):
     "What became of some films."
     masks: MaskSet # of the films that went well
     table: pd.DataFrame # one row for each of them
     wrong: dict # name of a film -> what went wrong with it
 
-# %% ../nbs/53_predict.ipynb #0044
+# %% ../nbs/53_predict.ipynb #0042
 def _unlike(model, squares)->dict: # {number of a film: how unlike it is}; empty where the segmenter cannot tell
     try:
         far = unlikeness(model, np.stack([*squares.values()]))
@@ -201,7 +188,7 @@ def _unlike(model, squares)->dict: # {number of a film: how unlike it is}; empty
         far = None
     return {} if far is None else {k: dict(unlike=round(float(d), 2)) for k, d in zip(squares, far)}
 
-# %% ../nbs/53_predict.ipynb #0046
+# %% ../nbs/53_predict.ipynb #0044
 def _block(model, part, ks, write, out, wrong): # yields the masks and the row of each film that goes well
     ids, paths, side = part.ids, part.paths, model.config["side"]
     def tell(k, f): return _attempt(wrong, ids[k], paths[k], f)
@@ -218,14 +205,14 @@ def _block(model, part, ks, write, out, wrong): # yields the masks and the row o
         if answer and (done := tell(k, lambda: finish(k, answer))):
             yield ids[k], *done
 
-# %% ../nbs/53_predict.ipynb #0048
+# %% ../nbs/53_predict.ipynb #0046
 def _blocks(n, bs): # yields ranges of film numbers, with a bar that counts films
     with progress(None, "predicting", n) as bar:
         for a in range(0, n, bs):
             yield range(a, min(a + bs, n))
             bar.update(min(bs, n - a))
 
-# %% ../nbs/53_predict.ipynb #0050
+# %% ../nbs/53_predict.ipynb #0048
 def _write_all(out, made, write): # what all films share; refuse when there is none
     if not made.masks:
         raise ChexsegError(f"No film could be outlined. {' '.join(list(made.wrong.values())[:3])}")
@@ -235,7 +222,7 @@ def _write_all(out, made, write): # what all films share; refuse when there is n
         with atomic_path(out/"films.csv") as p:
             made.table.to_csv(p, index=False)
 
-# %% ../nbs/53_predict.ipynb #0052
+# %% ../nbs/53_predict.ipynb #0050
 @checks_arguments
 def predict_files(
     model, # a segmenter, or the path of one
@@ -251,7 +238,7 @@ def predict_files(
     part = files_part(find_inputs(what, out))
     model = model if isinstance(model, Segmenter) else load_segmenter(model)
     tasks, wrong, rows, masks = model.config["tasks"], {}, [], {}
-    _check_free(_files(out, part.ids, tasks, write), part.paths, overwrite)
+    check_free(_files(out, part.ids, tasks, write), file_numbers(part.paths), overwrite)
     model.eval()
     for ks in _blocks(len(part), bs):
         for id, found, row in _block(model, part, ks, write, out, wrong):
@@ -261,7 +248,7 @@ def predict_files(
     _write_all(out, made, write)
     return made
 
-# %% ../nbs/53_predict.ipynb #0056
+# %% ../nbs/53_predict.ipynb #0054
 def unlike_text(
     table:pd.DataFrame, # from `predict_files`
     most:int=5, # films that are named
@@ -274,7 +261,7 @@ def unlike_text(
     return (f"{len(far):,} of {len(table):,} films are unlike those that the segmenter has learnt from, {named}{more}: "
             "their masks may be worth little (column unlike of the table; 1 is the limit).")
 
-# %% ../nbs/53_predict.ipynb #0064
+# %% ../nbs/53_predict.ipynb #0062
 def _for_model(model, study)->Part: # all films of a study with all tasks of a model; what the study lacks is unknown
     tasks = model.config["tasks"]
     if not set(tasks) & set(study.tasks):
@@ -284,13 +271,13 @@ def _for_model(model, study)->Part: # all films of a study with all tasks of a m
     table = part.table.assign(**{t: np.nan for t in tasks if t not in study.tasks})
     return Part(table, tasks, MaskSet(study.experts.masks, [*study.tasks, *tasks]).select(tasks))
 
-# %% ../nbs/53_predict.ipynb #0066
+# %% ../nbs/53_predict.ipynb #0064
 def _mean_ious(model, outlined, thresholds)->dict: # {task: mean IoU over the outlined films that show it}
     films = MaskFilms(outlined, model.config["side"])
     probs = np.stack([p for p, _ in mask_probs(model, films)])
     return ious_at(probs, films.all_masks(), {t: thresholds[t] for t in outlined.tasks})
 
-# %% ../nbs/53_predict.ipynb #0068
+# %% ../nbs/53_predict.ipynb #0066
 def retune(
     model:Segmenter, # a trained segmenter; its thresholds and cutoffs are changed
     study:Study, # films with a few outlines, and image labels
