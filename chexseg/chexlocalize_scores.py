@@ -16,6 +16,7 @@ from .analysis import pixel_scores
 from .chexlocalize_masks import map_files, read_film_map, read_masks, write_results
 from .core import TASKS, ChexsegError, check_name, progress, read_json
 from .evaluation import all_films, areas_table, hit_rate, iou_from_areas
+from .maps import peak
 from .masks import MaskSet, check_size
 
 # %% ../nbs/48_chexlocalize_scores.ipynb #0006
@@ -49,8 +50,7 @@ def warmest_points(
     for file in progress([f for f in map_files(map_dir, truth.tasks) if f.id in truth], "maps"):
         large, _ = read_film_map(file)
         check_size(dict(size=large.shape), truth.size(file.id), f"the map {file.path}")
-        y, x = np.unravel_index(large.argmax(), large.shape)
-        points.setdefault(file.id, {})[file.task] = [int(x), int(y)]
+        points.setdefault(file.id, {})[file.task] = peak(large)
     return points
 
 # %% ../nbs/48_chexlocalize_scores.ipynb #0013

@@ -8,7 +8,6 @@ __all__ = ['FIGURES', 'shrink', 'paper_style', 'save_figure', 'draw_task_interva
            'Drawn', 'draw_paper', 'films_note']
 
 # %% ../nbs/59_figures.ipynb #0002
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from .core import ChexsegError, atomic_path, check_name, check_tasks
 from .evaluation import draw_patients
 from .pseudomasks import best_per_task, threshold_scores
 from .report import draw_examples
-from .runs import Run, as_run, read_rows
+from .runs import Run, as_run, is_in, read_rows
 from .subgroups import draw_subgroups
 
 # %% ../nbs/59_figures.ipynb #0006
@@ -316,11 +315,11 @@ class Drawn(NamedTuple):
 
 # %% ../nbs/59_figures.ipynb #0065
 def _checked_place(out, run)->Path: # the folder for figures; out: None for the usual one
-    folder, home = Path(os.path.abspath(out or run/"paper")), Path(os.path.abspath(run.folder))
-    if folder.is_relative_to(home) and not folder.is_relative_to(home/"paper"):
+    place = Path(out or run/"paper")
+    if is_in(place, run.folder) and not is_in(place, run/"paper"):
         raise ChexsegError(f"{out} is a run or lies in one, whose files are counted: name another folder with --out, or "
                            f"leave --out away for {run/'paper'}.")
-    return Path(out or run/"paper")
+    return place
 
 # %% ../nbs/59_figures.ipynb #0067
 def draw_paper(

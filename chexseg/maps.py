@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAP_OBSERVATIONS', 'pack_maps', 'SaliencySet', 'shard_path', 'spans', 'write_shard', 'read_shard', 'concat',
-           'check_index', 'mean_saliency', 'peaks', 'read_map_pickle', 'import_maps']
+           'check_index', 'mean_saliency', 'peak', 'peaks', 'read_map_pickle', 'import_maps']
 
 # %% ../nbs/32_maps.ipynb #0002
 import io
@@ -247,8 +247,9 @@ def mean_saliency(sets, # `SaliencySet`s of the same films
     return SaliencySet(*pack_maps(raw, a.maps.dtype), probs, a.sizes, a.ids, a.tasks, a.side)
 
 # %% ../nbs/32_maps.ipynb #0062
-def _peak(map:np.ndarray # (h, w)
+def peak(map:np.ndarray # (h, w)
 )->list: # [x, y]
+    "The hottest pixel of a map, the first of equally hot ones."
     y, x = np.unravel_index(map.argmax(), map.shape)
     return [int(x), int(y)]
 
@@ -259,7 +260,7 @@ def peaks(sal:SaliencySet # maps
     points = {}
     for id in sal.ids:
         maps = zip(sal.tasks, sal.upsample(id), sal.maxima[sal.row(id)])
-        points[id] = {task: _peak(m) for task, m, top in maps if top > 0}
+        points[id] = {task: peak(m) for task, m, top in maps if top > 0}
     return points
 
 # %% ../nbs/32_maps.ipynb #0070
