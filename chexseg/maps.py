@@ -9,6 +9,7 @@ __all__ = ['MAP_OBSERVATIONS', 'pack_maps', 'SaliencySet', 'shard_path', 'spans'
 # %% ../nbs/32_maps.ipynb #0002
 import io
 import json
+import math
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -264,14 +265,37 @@ def peaks(sal:SaliencySet # maps
     return points
 
 # %% ../nbs/32_maps.ipynb #0070
-def _storage(data): # the numbers of a tensor
-    import torch
-    return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
+class _Plain(pickle._Unpickler): # nothing but what is admitted
+    admitted = {}
+    def find_class(self, module, name):
+        full = f"{module}.{name}"
+        if full not in self.admitted:
+            raise ChexsegError(f"it asks for {full}, which is neither a tensor nor a plain container")
+        return self.admitted[full]
 
-def _tensor(*args): # a tensor around them
-    import torch
-    return torch._utils._rebuild_tensor_v2(*args)
+# %% ../nbs/32_maps.ipynb #0072
+class _Facts(_Plain): # of a tensor's numbers: ("storage", their kind, a name, a device, how many)
+    kinds = dict(Half="f2", Float="f4", Double="f8", Char="i1", Short="i2", Int="i4", Long="i8", Byte="u1", Bool="?")
+    admitted = {f"torch.{name}Storage": np.dtype(kind) for name, kind in kinds.items()}
+    def persistent_load(self, facts): return facts
 
+def _storage(data)->np.ndarray: # the numbers of a tensor
+    file = io.BytesIO(data)
+    _, _, _, facts, _ = [_Facts(file).load() for _ in range(5)]
+    n = int.from_bytes(file.read(8), "little")
+    return np.frombuffer(file.read(), facts[1].newbyteorder("<"), n)
+
+# %% ../nbs/32_maps.ipynb #0074
+def _tensor(numbers, offset, size, stride, *_): # a tensor around them
+    import torch
+    if len(size) != len(stride) or min(offset, *size, *stride) < 0:
+        raise ChexsegError(f"it holds a tensor that begins at {offset} with shape {size} and strides {stride}")
+    last = offset + sum((n - 1)*step for n, step in zip(size, stride))
+    if max(last + 1, math.prod(size)) > len(numbers):
+        raise ChexsegError(f"it holds a tensor of shape {size}, but only {len(numbers)} numbers")
+    return torch.from_numpy(numbers.copy()).as_strided(size, stride, offset)
+
+# %% ../nbs/32_maps.ipynb #0075
 class _Kind: # of a NumPy number; NumPy's own would believe whatever a file says of it, and crash
     def __init__(self, name, *_):
         if name not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1"):
@@ -283,25 +307,19 @@ def _scalar(kind, data): return np.frombuffer(data, kind.dtype)[0] # a NumPy num
 
 def _latin1(text, encoding): return text.encode("latin1") # how protocol 2 writes bytes
 
-# %% ../nbs/32_maps.ipynb #0071
-_ADMITTED = {
-    "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch.storage._load_from_bytes": _storage,
-    "_codecs.encode": _latin1,
-    "collections.OrderedDict": OrderedDict,
-    "numpy.dtype": _Kind,
-    "numpy.core.multiarray.scalar": _scalar,
-    "numpy._core.multiarray.scalar": _scalar,
-}
+# %% ../nbs/32_maps.ipynb #0076
+class _TensorsOnly(_Plain):
+    admitted = {
+        "torch._utils._rebuild_tensor_v2": _tensor,
+        "torch.storage._load_from_bytes": _storage,
+        "_codecs.encode": _latin1,
+        "collections.OrderedDict": OrderedDict,
+        "numpy.dtype": _Kind,
+        "numpy.core.multiarray.scalar": _scalar,
+        "numpy._core.multiarray.scalar": _scalar,
+    }
 
-class _TensorsOnly(pickle.Unpickler):
-    def find_class(self, module, name):
-        full = f"{module}.{name}"
-        if full not in _ADMITTED:
-            raise ChexsegError(f"it asks for {full}, which is neither a tensor nor a plain container")
-        return _ADMITTED[full]
-
-# %% ../nbs/32_maps.ipynb #0074
+# %% ../nbs/32_maps.ipynb #0080
 def _unpickle(path): # whatever the file holds
     try:
         with open(path, "rb") as f:
@@ -312,7 +330,7 @@ def _unpickle(path): # whatever the file holds
         why = (str(e) or type(e).__name__).splitlines()[0]
         raise ChexsegError(f"{path} was refused: {why}. Use maps from the CheXlocalize download only.") from None
 
-# %% ../nbs/32_maps.ipynb #0075
+# %% ../nbs/32_maps.ipynb #0081
 def read_map_pickle(path # a file such as ID_TASK_map.pkl
 )->dict: # "map" (1, 1, h, w), "prob", "task", "gt", "cxr_img", "cxr_dims" (w, h)
     "Read a published map without running what a pickle may hide."
@@ -321,7 +339,7 @@ def read_map_pickle(path # a file such as ID_TASK_map.pkl
         raise ChexsegError(f"{path} holds no saliency map: expected a dict with map, prob and cxr_dims.")
     return out
 
-# %% ../nbs/32_maps.ipynb #0078
+# %% ../nbs/32_maps.ipynb #0084
 def _map_files(folder, tasks)->list: # (film, task, path) of the tasks wanted
     found = sorted(Path(folder).glob("*_map.pkl"))
     named = [(*p.stem.removesuffix("_map").rsplit("_", 1), p) for p in found]
@@ -330,14 +348,14 @@ def _map_files(folder, tasks)->list: # (film, task, path) of the tasks wanted
         raise ChexsegError(f"{folder} holds no ID_TASK_map.pkl for {', '.join(tasks)}: check the folder and the tasks.")
     return wanted
 
-# %% ../nbs/32_maps.ipynb #0081
+# %% ../nbs/32_maps.ipynb #0087
 MAP_OBSERVATIONS = [
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Lesion", "Airspace Opacity", "Edema",
     "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture",
     "Support Devices",
 ] # the order of a map file's probabilities
 
-# %% ../nbs/32_maps.ipynb #0084
+# %% ../nbs/32_maps.ipynb #0090
 def _probability(prob, task, observations, path)->float: # of one task
     prob = np.ravel(prob)
     if len(prob) == 1:
@@ -347,7 +365,7 @@ def _probability(prob, task, observations, path)->float: # of one task
                            "name what they are of, in order, as `observations`.")
     return prob[[observation_of(o) for o in observations].index(observation_of(task))]
 
-# %% ../nbs/32_maps.ipynb #0087
+# %% ../nbs/32_maps.ipynb #0093
 def _as_one_array(maps:dict, # (row, column) -> (h, w)
     shape, # (n, tasks)
     folder, # for the message
@@ -361,7 +379,7 @@ def _as_one_array(maps:dict, # (row, column) -> (h, w)
         raw[at] = m
     return raw
 
-# %% ../nbs/32_maps.ipynb #0089
+# %% ../nbs/32_maps.ipynb #0095
 def import_maps(
     folder, # with files ID_TASK_map.pkl
     tasks=TASKS, # those wanted, in order

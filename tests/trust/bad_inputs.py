@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image
 
 from chexseg.choices import make_choices, options
@@ -341,6 +342,14 @@ class Evil:
         return self.what
 
 
+def greedy_pickle(key, count):
+    "A tensor of four numbers that claims to have more."
+    whole = pickle.dumps({key: torch.zeros(1, 1, 2, 2), "prob": 0.5, "cxr_dims": (2, 2)})
+    four = struct.pack("<Q", 4) + bytes(16)
+    assert whole.count(four) == 1
+    return whole.replace(four, count + bytes(16))
+
+
 def evil_pickles():
     "Pickles that want more than tensors, and some that are no pickles of maps."
     import builtins
@@ -378,6 +387,8 @@ def evil_pickles():
         "cut off": whole[: len(whole) // 2],
         "picture": PNG,
         "a length of 2**60": bomb,
+        "a value numbered 2**28": b"\x80\x02Nr\xff\xff\xff\x0f.",
+        "a tensor larger than its numbers": greedy_pickle("map", struct.pack("<Q", 2**36)),
         "zeros": b"\0" * 50,
     }
 

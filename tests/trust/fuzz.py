@@ -2,11 +2,14 @@
 
     python -m tests.trust.fuzz --minutes 60
 
-A valid file of each kind is spoilt by a few random changes, of its bytes or of the values in its JSON, and read. What
-went wrong is printed with its number, by which it can be had again: `--seed NUMBER --minutes 0`. Exit status 1 then."""
+A valid file of each kind is spoilt by a few random changes, of its bytes or of the values in its JSON, and read by a
+process that may die of it and may not take more than MEMORY bytes. What went wrong is printed with its number, by which
+it can be had again: `--seed NUMBER --minutes 0`. Exit status 1 then."""
 import argparse
 import json
+import multiprocessing
 import pickle
+import resource
 import signal
 import sys
 import tempfile
@@ -41,6 +44,7 @@ from tests.test_formats import films_and_masks, write
 from .bad_inputs import dicom_with
 
 SECONDS = 10 # that reading a small file may take
+MEMORY = 8 << 30 # bytes of addresses that a process may have
 ODD = [None, True, -1, 0, 1, 1.5, 1e308, float("nan"), float("inf"), 2**63, 10**30, "", "x", "../../x", "\x00", [], {},
        [[]], [1], {"a": 1}, "9"*50]
 
@@ -261,31 +265,68 @@ def one(seed, folder, base)->tuple:
         path.write_bytes(whole)
 
 
+def valid_files(folder):
+    "One of each kind: name -> path."
+    base = {}
+    for k, (name, target) in enumerate(TARGETS.items()):
+        (folder/str(k)).mkdir()
+        base[name] = target.make(folder/str(k))
+        assert outcome(target.read, base[name]) == "read", f"{name}: the valid file is not read"
+    return base
+
+
+def read_files(seed, end, pipe):
+    "What a process does: file after file, from number `seed` on; each number is sent first, then what came of it."
+    warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    with tempfile.TemporaryDirectory() as folder:
+        base = valid_files(Path(folder))
+        while True:
+            pipe.send(seed)
+            pipe.send(one(seed, Path(folder), base))
+            seed += 1
+            if time.time() > end:
+                return
+
+
+def outcomes(seed, end):
+    "Number, kind and outcome of every file; a process that dies is an outcome, and another one goes on."
+    context = multiprocessing.get_context("spawn")
+    while True:
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=read_files, args=(seed, end, there))
+        process.start()
+        there.close()
+        begun = None
+        try:
+            while True:
+                begun = here.recv()
+                yield begun, *here.recv()
+                seed, begun = begun + 1, None
+        except EOFError:
+            process.join()
+        if begun is None:
+            assert process.exitcode == 0, "valid files were not read"
+            return
+        yield begun, list(TARGETS)[begun % len(TARGETS)], f"the process died of it ({process.exitcode})"
+        seed = begun + 1
+        if time.time() > end:
+            return
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--minutes", type=float, default=60, help="0: one file")
     p.add_argument("--seed", type=int, default=0, help="number of the first file")
     a = p.parse_args()
-    warnings.simplefilter("ignore")
-    counts, wrong, seed = Counter(), {}, a.seed
-    end = time.time() + 60*a.minutes
-    with tempfile.TemporaryDirectory() as d:
-        base = {}
-        for k, (name, target) in enumerate(TARGETS.items()):
-            (Path(d)/str(k)).mkdir()
-            base[name] = target.make(Path(d)/str(k))
-            assert outcome(target.read, base[name]) == "read", f"{name}: the valid file is not read"
-        while True:
-            name, found = one(seed, Path(d), base)
-            counts[name, found if found in ("read", "refused") else "WRONG"] += 1
-            if found not in ("read", "refused") and wrong.setdefault((name, found.split(":")[0]), seed) == seed:
-                print(f"{seed}: {name}: {found}", flush=True)
-            seed += 1
-            if time.time() > end:
-                break
+    counts, wrong = Counter(), {}
+    for seed, name, found in outcomes(a.seed, time.time() + 60*a.minutes):
+        counts[name, found if found in ("read", "refused") else "WRONG"] += 1
+        if found not in ("read", "refused") and wrong.setdefault((name, found.split(":")[0]), seed) == seed:
+            print(f"{seed}: {name}: {found}", flush=True)
     table = pd.Series(counts).unstack(fill_value=0)
     print(table.to_string())
-    print(f"{seed - a.seed:,} files, {len(wrong)} kinds of faults")
+    print(f"{sum(counts.values()):,} files, {len(wrong)} kinds of faults")
     return 1 if wrong else 0
 
 
