@@ -108,19 +108,26 @@ def _add_retune(commands):
     _add_device(p)
 
 # %% ../nbs/76_cli.ipynb #0021
+def _add_serve(commands):
+    p = commands.add_parser("serve", help="a page in the browser that outlines films, on this computer alone")
+    _add_model(p)
+    p.add_argument("--port", type=int, default=8000, help="0: any that is free (default: %(default)s)")
+    _add_device(p)
+
+# %% ../nbs/76_cli.ipynb #0022
 def _add_verify(commands):
     p = commands.add_parser("verify", help="is every file of a run what it was when its stage was done?")
     p.add_argument("run", metavar="RUN", help="run folder")
     p.add_argument("--mend", action="store_true", help="take damaged files away, so that the next run makes them anew")
 
-# %% ../nbs/76_cli.ipynb #0023
+# %% ../nbs/76_cli.ipynb #0024
 def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; nothing in it is changed")
     p.add_argument("--tasks", nargs="+", default=["Finding"], metavar="NAME",
                    help="what is to be found, as you call it (default: Finding)")
 
-# %% ../nbs/76_cli.ipynb #0025
+# %% ../nbs/76_cli.ipynb #0026
 FORMAT_NAMES = ("chexlocalize", "outlines", "coco", "labelme", "chestx-det", "siim", "chexmask", "png", "colours", "yolo",
                 "csv", "rsna")
 
@@ -130,7 +137,7 @@ def _add_names(p):
                    "new name are put together")
     p.add_argument("--overwrite", action="store_true", help="change files that are there; what is filled in stays")
 
-# %% ../nbs/76_cli.ipynb #0027
+# %% ../nbs/76_cli.ipynb #0028
 def _add_import(commands):
     p = commands.add_parser("import", help="outlines and boxes of another project, made a folder for `run`")
     p.add_argument("format", metavar="FORMAT", help=f"auto, or one of {', '.join(FORMAT_NAMES)}")
@@ -152,7 +159,7 @@ def _add_export(commands):
     p.add_argument("--films", metavar="FILMS", help="folder with the films, for the names of their files")
     _add_names(p)
 
-# %% ../nbs/76_cli.ipynb #0029
+# %% ../nbs/76_cli.ipynb #0030
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
     p.add_argument("folder", metavar="FOLDER")
@@ -166,7 +173,7 @@ def _add_folders(commands):
     p.add_argument("folder", metavar="FOLDER", help="where the excerpt goes; must not exist")
     p.add_argument("--films", type=int, default=12, help="test films to keep (default: %(default)s)")
 
-# %% ../nbs/76_cli.ipynb #0030
+# %% ../nbs/76_cli.ipynb #0031
 def _add_papers(commands):
     p = commands.add_parser("figures", help="a run's figures for a paper, as vector files")
     p.add_argument("run", metavar="RUN", help="run folder")
@@ -182,7 +189,7 @@ def _add_papers(commands):
         command.add_argument("--methods", nargs="+", metavar="NAME", help="of the run's methods (default: all)")
         command.add_argument("--tasks", nargs="+", metavar="NAME", help="of the run's tasks (default: all)")
 
-# %% ../nbs/76_cli.ipynb #0031
+# %% ../nbs/76_cli.ipynb #0032
 def _add_chexlocalize(commands):
     p = commands.add_parser("chexlocalize", help="cheXlocalize's scripts: the same options, the same files")
     scripts = p.add_subparsers(dest="script", required=True, metavar="SCRIPT")
@@ -191,7 +198,7 @@ def _add_chexlocalize(commands):
         for option, default in script.options.items():
             q.add_argument(f"--{option}", **option_arguments(option, default))
 
-# %% ../nbs/76_cli.ipynb #0032
+# %% ../nbs/76_cli.ipynb #0033
 def _add_runs(commands):
     p = commands.add_parser("runs", help="which runs there are; or two of them side by side")
     p.add_argument("folders", nargs="*", default=["runs"], metavar="RUN",
@@ -199,13 +206,13 @@ def _add_runs(commands):
     p = commands.add_parser("completion", help="what a shell must know to complete names")
     p.add_argument("shell", choices=SHELLS)
 
-# %% ../nbs/76_cli.ipynb #0035
+# %% ../nbs/76_cli.ipynb #0036
 def _add_common(p):
     once = dict(action="store_true", default=argparse.SUPPRESS) # what was said before the command's name stays
     p.add_argument("--quiet", **once, help="print nothing but errors")
     p.add_argument("--debug", **once, help="show where in the code an error came from")
 
-# %% ../nbs/76_cli.ipynb #0036
+# %% ../nbs/76_cli.ipynb #0037
 def _all_commands(commands): # the parser of each command, and of each study
     for p in commands.choices.values():
         yield p
@@ -213,7 +220,7 @@ def _all_commands(commands): # the parser of each command, and of each study
             if isinstance(action, argparse._SubParsersAction):
                 yield from _all_commands(action)
 
-# %% ../nbs/76_cli.ipynb #0037
+# %% ../nbs/76_cli.ipynb #0038
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
@@ -223,14 +230,14 @@ def parser()->argparse.ArgumentParser:
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_init, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies, _add_predict,
-                _add_retune, _add_verify, _add_runs, _add_papers, _add_chexlocalize, add_handover,
+                _add_retune, _add_serve, _add_verify, _add_runs, _add_papers, _add_chexlocalize, add_handover,
                 _add_folders):
         add(commands)
     for command in (p, *_all_commands(commands)):
         _add_common(command)
     return p
 
-# %% ../nbs/76_cli.ipynb #0040
+# %% ../nbs/76_cli.ipynb #0041
 def _run(data, out, preset, until, **chosen):
     from chexseg.pipeline import run_pipeline
     from chexseg.report import results_text
@@ -243,7 +250,7 @@ def _run(data, out, preset, until, **chosen):
     if run.finished("report"):
         print(f"\nReport: {run/'report.html'}")
 
-# %% ../nbs/76_cli.ipynb #0043
+# %% ../nbs/76_cli.ipynb #0044
 def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: # exit status; out, until: of a file
     from chexseg.choices import make_choices
     from chexseg.core import write_json
@@ -255,14 +262,14 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
         write_json(json, ahead.record)
     return 1 if ahead.checked.stops else 0
 
-# %% ../nbs/76_cli.ipynb #0045
+# %% ../nbs/76_cli.ipynb #0046
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, and "
           f"begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
 
-# %% ../nbs/76_cli.ipynb #0048
+# %% ../nbs/76_cli.ipynb #0049
 def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, overwrite):
     from chexseg.importing import next_command, page, plan_import, problems, write_import
     plan = plan_import(format, file, folder, films, tasks, rename, resize, boxes, overwrite)
@@ -275,7 +282,7 @@ def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, 
     write_import(plan)
     print(f"\nWritten. Next:\n  {next_command(plan)}")
 
-# %% ../nbs/76_cli.ipynb #0051
+# %% ../nbs/76_cli.ipynb #0052
 def _masks_and_names(what, method, films)->tuple: # MaskSet, and id -> the name of the film's file
     from chexseg.importing import file_names, find_place, masks_from
     if not (Path(what)/"config.json").exists():
@@ -295,19 +302,19 @@ def _export(what, format, out, method, films, tasks, rename, overwrite):
     masks, names = _masks_and_names(what, method, films)
     print(export_masks(masks, format, out, names, tasks, rename, overwrite))
 
-# %% ../nbs/76_cli.ipynb #0053
+# %% ../nbs/76_cli.ipynb #0054
 def _study(study, run, **chosen):
     from chexseg.studies import run_study
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/76_cli.ipynb #0055
+# %% ../nbs/76_cli.ipynb #0056
 def _segmenter(model, method)->Path: # of a run, or one by itself
     from chexseg.runs import Run
     path = Path(model)
     return path/"segmenters"/(method or Run(path).choices.run.methods[-1]) if (path/"config.json").exists() else path
 
-# %% ../nbs/76_cli.ipynb #0058
+# %% ../nbs/76_cli.ipynb #0059
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
     from chexseg.predict import OUTPUTS, predict_files, unlike_text
     path, plain = _segmenter(model, method), begin_segs(write, out, overwrite)
@@ -324,7 +331,7 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
     whole = plain is write or finish_segs(done, out, path.name, overwrite)
     return 0 if whole and not lost else 3
 
-# %% ../nbs/76_cli.ipynb #0060
+# %% ../nbs/76_cli.ipynb #0061
 def _retune(data, model, method, out):
     from chexseg.data import open_study
     from chexseg.inference import load_segmenter, save_segmenter
@@ -337,7 +344,12 @@ def _retune(data, model, method, out):
     print(table.round(3).to_string())
     print(f"\nThe IoUs are of the films on which thresholds were chosen. Use them: chexseg predict FILM --model {out}")
 
-# %% ../nbs/76_cli.ipynb #0062
+# %% ../nbs/76_cli.ipynb #0063
+def _serve(model, method, port):
+    from chexseg.serve import serve
+    serve(_segmenter(model, method), port)
+
+# %% ../nbs/76_cli.ipynb #0065
 def _verify(run, mend)->int: # exit status
     from chexseg.runs import Run
     run = Run(run)
@@ -350,7 +362,7 @@ def _verify(run, mend)->int: # exit status
         print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made with")
     return 0 if mend or not lost else 1
 
-# %% ../nbs/76_cli.ipynb #0065
+# %% ../nbs/76_cli.ipynb #0068
 def _figures(run, out, format, only, methods, tasks):
     from chexseg.figures import draw_paper, films_note
     from chexseg.runs import Run
@@ -362,7 +374,7 @@ def _figures(run, out, format, only, methods, tasks):
     for name, why in drawn.missing.items():
         print(f"not drawn: {name}: {why}")
 
-# %% ../nbs/76_cli.ipynb #0067
+# %% ../nbs/76_cli.ipynb #0070
 def _subgroups(run, facts, convention, methods, tasks):
     from chexseg.analysis import write_tables
     from chexseg.runs import Run
@@ -377,7 +389,7 @@ def _subgroups(run, facts, convention, methods, tasks):
     print(f"\n{last}: each group less all others; low_all and high_all allow for {len(gaps)} comparisons\n"
           f"{gaps.round(3).to_string(index=False)}")
 
-# %% ../nbs/76_cli.ipynb #0069
+# %% ../nbs/76_cli.ipynb #0072
 def _chexlocalize(script, **options):
     from chexseg.chexlocalize_shapes import run_script
     written = run_script(script, **typed_options(script, options))
@@ -386,7 +398,7 @@ def _chexlocalize(script, **options):
     if hasattr(last, "to_string") and len(last) <= 11:
         print(last.round(3).to_string())
 
-# %% ../nbs/76_cli.ipynb #0071
+# %% ../nbs/76_cli.ipynb #0074
 def _runs(folders):
     from chexseg.comparison import compare_runs, list_runs, pair_text, runs_text
     if len(folders) == 1:
@@ -396,25 +408,25 @@ def _runs(folders):
     else:
         raise ChexsegError(f"{len(folders)} folders were named: name one that holds runs, or two runs to compare.")
 
-# %% ../nbs/76_cli.ipynb #0073
+# %% ../nbs/76_cli.ipynb #0076
 def _completion(shell):
     print(completion(parser(), shell))
 
-# %% ../nbs/76_cli.ipynb #0074
+# %% ../nbs/76_cli.ipynb #0077
 def _phantom(folder, films, side, seed):
     from chexseg.dataset import write_phantom
     print(write_phantom(folder, *films, side=side, seed=seed))
 
-# %% ../nbs/76_cli.ipynb #0076
+# %% ../nbs/76_cli.ipynb #0079
 def _excerpt(run, folder, films):
     from chexseg.report import excerpt_ids
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/76_cli.ipynb #0078
+# %% ../nbs/76_cli.ipynb #0081
 def _command(command, **given)->int: # exit status
     own = dict(init=_init, export=_export, check=_check, run=_run, study=_study, predict=_predict, retune=_retune,
-               verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups, completion=_completion,
+               serve=_serve, verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups, completion=_completion,
                phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
     own |= {"import": _import} | HANDOVER
     if command in own:
@@ -423,20 +435,20 @@ def _command(command, **given)->int: # exit status
     RUN_STAGE[command](given["run"])
     return 0
 
-# %% ../nbs/76_cli.ipynb #0080
+# %% ../nbs/76_cli.ipynb #0083
 def _on(device): # a context
     if not device:
         return nullcontext()
     from chexseg.hardware import on_device
     return on_device(device)
 
-# %% ../nbs/76_cli.ipynb #0083
+# %% ../nbs/76_cli.ipynb #0086
 def _logged_run(command, given): # the run folder that a command works on; None for commands that only look
     if command == "run":
         return given.get("out") or "runs/demo"
     return given["run"] if command in ("study", *STAGES) else None
 
-# %% ../nbs/76_cli.ipynb #0084
+# %% ../nbs/76_cli.ipynb #0087
 def _log(folder, what, sentence=""): # the sentence may name films
     if folder is None or not (Path(folder)/"config.json").exists() or not os.access(folder, os.W_OK):
         return
@@ -444,7 +456,7 @@ def _log(folder, what, sentence=""): # the sentence may name films
     with suppress(ChexsegError): # of a version that this one cannot read
         Run(folder).log(what + (sentence and f": {without_films(sentence, folder)}"))
 
-# %% ../nbs/76_cli.ipynb #0086
+# %% ../nbs/76_cli.ipynb #0089
 def _do(command, given, quiet)->int: # exit status
     folder, screen = _logged_run(command, given), sys.stderr
     def note(text):
@@ -454,12 +466,12 @@ def _do(command, given, quiet)->int: # exit status
     with notes(note), hushed(quiet, screen), _on(given.pop("device", None)):
         return _command(command, **given)
 
-# %% ../nbs/76_cli.ipynb #0087
+# %% ../nbs/76_cli.ipynb #0090
 def _with_file(given)->dict: # options, completed by a file where one is named
     file = given.pop("config", None)
     return given | with_config(given, file) if file else given
 
-# %% ../nbs/76_cli.ipynb #0089
+# %% ../nbs/76_cli.ipynb #0092
 _PLACES = ("data", "folder", "run", "out", "model", "config", "json", "what", "file", "facts", "films", "folders")
 
 def _refuse_empty(given): # a name without letters, as "$FOLDER" is where it was never set
@@ -468,11 +480,11 @@ def _refuse_empty(given): # a name without letters, as "$FOLDER" is where it was
         if "" in (value if isinstance(value, (list, tuple)) else [value]):
             raise ChexsegError(f"{name} was given as an empty text: name a file or a folder, or leave it away.")
 
-# %% ../nbs/76_cli.ipynb #0091
+# %% ../nbs/76_cli.ipynb #0094
 def _of_system(e)->str: # what the operating system said of a file, as a sentence
     return f"{e.filename or 'A file'} cannot be opened or written ({e.strerror or e}): check its name, and whether you may."
 
-# %% ../nbs/76_cli.ipynb #0093
+# %% ../nbs/76_cli.ipynb #0096
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status, one of `EXIT_CODES`
     "The `chexseg` command: what the user can mend is said in one sentence, without a traceback."
@@ -494,6 +506,6 @@ def main(argv=None # arguments; those of the command line when None
     _log(_logged_run(command, given), f"chexseg {command}: exit status {status}", why)
     return status
 
-# %% ../nbs/76_cli.ipynb #0096
+# %% ../nbs/76_cli.ipynb #0099
 if __name__ == "__main__" and globals().get("__spec__"):
     sys.exit(main())
