@@ -479,9 +479,10 @@ def sensitivity_table(areas:Areas # as from `areas_table`
 
 # %% ../nbs/44_evaluation.ipynb #0150
 def false_alarms(areas:Areas # as from `areas_table`
-)->float:
+)->float: # NaN where every film shows every task: a false alarm cannot be seen there
     "How many findings a film are drawn where the expert has none, over all tasks."
-    return float(((areas.pred > 0) & (areas.truth == 0)).sum()/len(areas))
+    free = areas.truth == 0
+    return float((free & (areas.pred > 0)).sum()/len(areas)) if free.any() else np.nan
 
 # %% ../nbs/44_evaluation.ipynb #0152
 def summary(areas:Areas # as from `areas_table`
