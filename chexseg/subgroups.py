@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEW', 'BANDS', 'film_groups', 'subgroup_table', 'subgroup_gaps', 'divided', 'draw_subgroups', 'subgroup_text',
-           'subgroup_page', 'gaps_text']
+           'subgroup_page', 'differences_text', 'gaps_text']
 
 # %% ../nbs/57_subgroups.ipynb #0002
 import warnings
@@ -152,6 +152,9 @@ def _difference(films, inside, method, convention, level=.95)->dict: # of films 
     return dict(difference=mean, low=low["mIoU"], high=high["mIoU"])
 
 # %% ../nbs/57_subgroups.ipynb #0037
+_GAP = ["by", "group", "patients", "difference", "low", "high", "low_all", "high_all", "stands"] # columns
+
+# %% ../nbs/57_subgroups.ipynb #0038
 def subgroup_gaps(
     run, # a scored run, or its folder
     method:str=None, # whose; the run's last when None
@@ -173,22 +176,22 @@ def subgroup_gaps(
         stands = wide["low"] > 0 or wide["high"] < 0
         rows.append(dict(by=by, group=group, patients=n[by, group], **one, low_all=wide["low"],
                          high_all=wide["high"], stands=stands))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_GAP)
 
-# %% ../nbs/57_subgroups.ipynb #0041
+# %% ../nbs/57_subgroups.ipynb #0042
 def divided(run # a scored run, or its folder
 )->bool:
     "Does the run itself know anything that divides its test films into groups?"
     groups = film_groups(run)
     return any(groups[by].nunique() > 1 for by in groups)
 
-# %% ../nbs/57_subgroups.ipynb #0043
+# %% ../nbs/57_subgroups.ipynb #0044
 def _few_methods(run, methods)->list: # to draw: at most three, and the readers
     given = [check_name(m, run.choices.run.methods, "method of this run") for m in methods or ()]
     usual = [m for m in ("full", "chexseg", "ours") if m in run.choices.run.methods] or run.choices.run.methods
     return [*(given or usual)][:3] + ["readers"]*("readers" in run.areas())
 
-# %% ../nbs/57_subgroups.ipynb #0044
+# %% ../nbs/57_subgroups.ipynb #0045
 def _group_panel(ax, rows, methods, labels): # one question: a line a group, a marker a method
     names = list(dict.fromkeys(rows.group))
     for k, m in enumerate(methods):
@@ -201,7 +204,7 @@ def _group_panel(ax, rows, methods, labels): # one question: a line a group, a m
     ax.set_yticks(range(len(names)), [f"{g}\n{patients[g]} patients" for g in names])
     ax.set_ylim(len(names) - .5, -.5)
 
-# %% ../nbs/57_subgroups.ipynb #0045
+# %% ../nbs/57_subgroups.ipynb #0046
 def draw_subgroups(
     run:Run, # a scored run
     methods=None, # whose scores, at most three; some that are of interest when None; and the readers'
@@ -225,7 +228,7 @@ def draw_subgroups(
     fig.legend(*axs[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return fig
 
-# %% ../nbs/57_subgroups.ipynb #0048
+# %% ../nbs/57_subgroups.ipynb #0049
 def subgroup_text(
     table:pd.DataFrame, # as from `subgroup_table`
     convention:str="either", # which of its conventions
@@ -237,10 +240,11 @@ def subgroup_text(
         first = t.drop_duplicates("group").set_index("group")
         heads = [f"{g} ({n} patients{', few' if n < FEW else ''})" for g, n in first.patients.items()]
         cells = cells.loc[first.index, t.method.unique()].set_axis(heads).rename_axis(None).rename_axis(None, axis=1)
-        parts.append(f"by {by}, mIoU {convention} over {first.tasks.max()} tasks\n{cells.to_string()}")
+        n = int(first.tasks.max())
+        parts.append(f"by {by}, mIoU {convention} over {n} task{'s'*(n != 1)}\n{cells.to_string()}")
     return "\n\n".join(parts)
 
-# %% ../nbs/57_subgroups.ipynb #0051
+# %% ../nbs/57_subgroups.ipynb #0052
 def subgroup_page(
     run, # a scored run, or its folder
     methods=None, # as for `draw_subgroups`
@@ -257,7 +261,21 @@ def subgroup_page(
         wide[name] = t[t.method == m].set_index("row").score
     return wide.rename_axis(None)
 
-# %% ../nbs/57_subgroups.ipynb #0054
+# %% ../nbs/57_subgroups.ipynb #0055
+_ALL_SMALL = f"No group has {FEW} patients, with {FEW} others to compare it with: nothing can be said of them."
+
+# %% ../nbs/57_subgroups.ipynb #0056
+def differences_text(
+    gaps:pd.DataFrame, # as from `subgroup_gaps`
+    method:str, # whose
+)->str: # for a terminal
+    "How much better or worse a method is for each group than for all others; a sentence where none was compared."
+    if not len(gaps):
+        return _ALL_SMALL
+    head = f"{method}: each group less all others; low_all and high_all allow for {len(gaps)} comparisons"
+    return f"{head}\n{gaps.round(3).to_string(index=False)}"
+
+# %% ../nbs/57_subgroups.ipynb #0059
 def gaps_text(
     run, # a scored run, or its folder
     method:str=None, # whose; the run's last when None
@@ -267,7 +285,7 @@ def gaps_text(
     method = method or run.choices.run.methods[-1]
     gaps = subgroup_gaps(run, method)
     if not len(gaps):
-        return f"No group has {FEW} patients, with {FEW} others to compare it with: nothing can be said of them."
+        return _ALL_SMALL
     asked = f"Of {len(gaps)} comparisons of {method} (each group of {FEW} patients or more with all others)"
     found = [f"{g.by} {g.group} ({g.difference:+.3f}, {g.low_all:+.3f} to {g.high_all:+.3f})"
              for g in gaps[gaps.stands].itertuples()]
