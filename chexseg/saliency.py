@@ -303,6 +303,8 @@ def saliency_maps(
     only:torch.Tensor=None, # bool (B, tasks): pairs to map, the others stay zero; all when None
 )->Maps:
     "Raw maps of a batch by any method, the fast way where there is one."
+    if hasattr(model, "explain"):
+        return model.explain(x, saliency, only) # a network with a way of its own
     if saliency == "gradcam+layercam":
         return fused_maps(model, x, only)
     if saliency == "integratedgradients":
@@ -313,7 +315,7 @@ def saliency_maps(
         maps, logits = gradcam(model, x)
     return Maps(maps if only is None else maps * only[..., None, None], logits)
 
-# %% ../nbs/33_saliency.ipynb #0101
+# %% ../nbs/33_saliency.ipynb #0103
 def _map_films(
     model, # on its device, in evaluation mode
     part, # the films of one shard
@@ -334,24 +336,25 @@ def _map_films(
     sizes = [part.size(k) for k in range(len(part))]
     return SaliencySet(*arrays, sizes, part.ids, about["tasks"], about["side"])
 
-# %% ../nbs/33_saliency.ipynb #0104
+# %% ../nbs/33_saliency.ipynb #0106
 def _digest(thing)->str: # 16 hexadecimal digits
     return hashlib.sha256(json.dumps([thing]).encode()).hexdigest()[:16]
 
-# %% ../nbs/33_saliency.ipynb #0105
+# %% ../nbs/33_saliency.ipynb #0107
 def _index(model, part, only, side, saliency, shard)->dict: # what `check_index` compares
     tasks = list(model.config.get("tasks") or map(str, range(only.shape[1])))
     pairs = np.packbits(only).tolist()
-    return dict(tasks=tasks, side=side, n=len(part), shard=shard, saliency=saliency, model=fingerprint(model),
-                films=_digest(part.ids), pairs=_digest(pairs))
+    about = dict(tasks=tasks, side=side, n=len(part), shard=shard, saliency=saliency, model=fingerprint(model),
+                 films=_digest(part.ids), pairs=_digest(pairs))
+    return about | {name: model.config[name] for name in ("layer",) if name in model.config}
 
-# %% ../nbs/33_saliency.ipynb #0108
+# %% ../nbs/33_saliency.ipynb #0110
 def _make_shards(folder, todo, make): # this process's part of the shards that are missing
     rank, n = world()
     for k, films in todo[rank::n]:
         once(shard_path(folder, k), lambda: make(k, films), write_shard)
 
-# %% ../nbs/33_saliency.ipynb #0110
+# %% ../nbs/33_saliency.ipynb #0112
 def _shards(folder, todo, about, make): # yields the `SaliencySet` of every shard, in order
     if folder is None:
         yield from (make(k, films) for k, films in todo)
@@ -362,14 +365,15 @@ def _shards(folder, todo, about, make): # yields the `SaliencySet` of every shar
         wait_for(shard_path(folder, k))
         yield read_shard(shard_path(folder, k), about)
 
-# %% ../nbs/33_saliency.ipynb #0112
+# %% ../nbs/33_saliency.ipynb #0114
 def _pairs(model, part, only)->np.ndarray: # bool (n, tasks): all, or those asked for
     if not len(part):
         raise ChexsegError("There is no film to map: the part is empty.")
-    shape = (len(part), len(present_head(model).weight))
+    n_out = len(present_head(model).weight) if hasattr(model, "head") else model.config["n_out"]
+    shape = (len(part), n_out)
     return np.ones(shape, bool) if only is None else np.asarray(only, bool)
 
-# %% ../nbs/33_saliency.ipynb #0114
+# %% ../nbs/33_saliency.ipynb #0116
 def saliency_shards(
     model:nn.Module, # a `Classifier`
     part:Part, # films
@@ -391,7 +395,7 @@ def saliency_shards(
     model.eval().to(best_device())
     yield from _shards(folder, todo, about, make)
 
-# %% ../nbs/33_saliency.ipynb #0117
+# %% ../nbs/33_saliency.ipynb #0119
 @checks_arguments
 def compute_saliency(
     model:nn.Module, # a `Classifier`
