@@ -42,23 +42,21 @@ def films_text(run # a run, or its folder
 # %% ../nbs/58_report.ipynb #0011
 _USES = dict(
     weak="labels: the classifier learns from them, and its maps of these films teach the methods that use saliency",
-    held="labels only: they choose the state of the classifier, and help to choose thresholds, cutoffs and votes; no "
-         "network learns from them",
+    held="labels: they choose the state of the classifier, and help to choose thresholds, cutoffs and votes",
     expert="outlines: segmenters learn from them, and thresholds are chosen on them",
     valid="outlines: how good the pseudo-masks are; nothing is learnt from them or chosen on them",
     test="labels and outlines: the scores; nothing is learnt from them or chosen on them") # role -> what for
 
-_CHOSEN_ON_VALID = _USES | dict(
+_VALIDATED = _USES | dict( # the same with tune_on="validation"
     expert="outlines: segmenters learn from them; labels: they help to choose the state of the classifier",
-    valid="labels and outlines: they choose the state of the classifier, thresholds, cutoffs and votes, and say how good "
-          "the pseudo-masks are; no network learns from them") # the same with tune_on="validation"
+    valid="labels and outlines: they choose the state of the classifier, thresholds, cutoffs and votes")
 
 # %% ../nbs/58_report.ipynb #0012
 def roles_table(run # a run, or its folder
 )->pd.DataFrame: # index role: films, used for
     "How many films of each role a run has, and what they were used for."
     run = as_run(run)
-    uses = _USES if run.choices.study.tune_on == "experts" else _CHOSEN_ON_VALID
+    uses = _USES if run.choices.study.tune_on == "experts" else _VALIDATED
     rows = {role: {"films": f"{run.films[role]:,}", "used for": uses[role]} for role in uses if run.films.get(role)}
     return pd.DataFrame(rows).T.rename_axis("role")
 
@@ -142,7 +140,6 @@ def _gain_text(run, table): # percentages, and how many tasks
 # %% ../nbs/58_report.ipynb #0037
 _LITTLE = .1 # mIoU of weak supervision; a multiple of less says nothing
 
-# %% ../nbs/58_report.ipynb #0038
 def _told_gains(run)->tuple: # `gains` without the columns that say nothing, and a sentence for each that was left out
     table, t, why = gains(run), run.results(), []
     means = t[t.task == "mIoU"].set_index("method")["mean"]
@@ -155,7 +152,7 @@ def _told_gains(run)->tuple: # `gains` without the columns that say nothing, and
         why += ["Nobody outlined the test films a second time: how near the methods come to readers is not known."]
     return table, why
 
-# %% ../nbs/58_report.ipynb #0044
+# %% ../nbs/58_report.ipynb #0043
 def _summary_text(run)->pd.DataFrame: # strings; the first column has its interval
     table = summary_table(run)
     text = table.map("{:.3f}".format)
@@ -163,13 +160,13 @@ def _summary_text(run)->pd.DataFrame: # strings; the first column has its interv
     text["mIoU either"] = results_table(run.results()).iloc[:, -1]
     return _named(run, text.replace("nan", "-"))
 
-# %% ../nbs/58_report.ipynb #0045
+# %% ../nbs/58_report.ipynb #0044
 def _unseen_text(run)->str: # empty where false alarms can be seen
     if (next(iter(run.areas().values())).truth == 0).any():
         return ""
     return f"Every test film shows {' and '.join(run.tasks)}: false alarms cannot be seen, and are not 0 but unknown."
 
-# %% ../nbs/58_report.ipynb #0048
+# %% ../nbs/58_report.ipynb #0047
 def _paired_text(run)->str: # ours, or the last method that was compared with full; empty where none was
     pairs = run.comparisons()
     there = [m for m in run.choices.run.methods if f"{m} - full" in pairs]
@@ -180,11 +177,11 @@ def _paired_text(run)->str: # ours, or the last method that was compared with fu
     return (f"{method} less full, paired film by film: {d.difference:+.3f} mIoU either "
             f"(95% interval {d.low:+.3f} to {d.high:+.3f})")
 
-# %% ../nbs/58_report.ipynb #0050
+# %% ../nbs/58_report.ipynb #0049
 def _border_text(run)->str: # empty for runs of versions that did not look
     return border_text(read_rows(run/"border.csv", index_col="task")) if (run/"border.csv").exists() else ""
 
-# %% ../nbs/58_report.ipynb #0052
+# %% ../nbs/58_report.ipynb #0051
 def results_text(run # a scored run, or its folder
 )->str: # for a terminal, lines of at most 100 letters
     "The results of a run: its films, five numbers a method, what they mean, and the paper's figures."
@@ -197,7 +194,7 @@ def results_text(run # a scored run, or its folder
              _text_table(_gain_text(run, gained)), wrapped(*why), wrapped(_border_text(run))]
     return "\n\n".join(filter(None, parts))
 
-# %% ../nbs/58_report.ipynb #0055
+# %% ../nbs/58_report.ipynb #0054
 def example_ids(
     truth:MaskSet, # the experts' masks
     ids, # films to choose from
@@ -213,7 +210,7 @@ def example_ids(
         seen |= positive.pop(best)
     return out
 
-# %% ../nbs/58_report.ipynb #0058
+# %% ../nbs/58_report.ipynb #0057
 def typical_ids(
     run, # a scored run, or its folder
     methods=("weak", "full", "semi", "readers"), # that shall be typical
@@ -228,7 +225,7 @@ def typical_ids(
     distance = (per_film - per_film.mean()).abs().sum(axis=1)[enough]
     return list(distance.sort_values(kind="stable").index)
 
-# %% ../nbs/58_report.ipynb #0061
+# %% ../nbs/58_report.ipynb #0060
 def excerpt_ids(
     run, # a scored run, or its folder
     n:int=12, # test films; half as many of the other roles, and all expert films
@@ -245,21 +242,20 @@ def excerpt_ids(
     weak = example_ids(pseudo, part["weak"].ids, n//2)
     return [*test, *valid, *weak, *part["expert"].ids]
 
-# %% ../nbs/58_report.ipynb #0063
+# %% ../nbs/58_report.ipynb #0062
 def _short(run, method): # a method as figures name it: by its key, but the readers by what they are
     return run.labels["readers"] if method == "readers" else method
 
-# %% ../nbs/58_report.ipynb #0066
+# %% ../nbs/58_report.ipynb #0065
 _RANGE = .75 # of all greys; films whose pixels lie closer together are stretched
 
-# %% ../nbs/58_report.ipynb #0067
 def _for_print(film)->np.ndarray: # uint8 (h, w), as `film` is
     low, high = np.percentile(film, [1, 99])
     if high - low > 255*_RANGE or high == low:
         return film
     return np.interp(film, (low, high), (0, 255)).astype(np.uint8)
 
-# %% ../nbs/58_report.ipynb #0069
+# %% ../nbs/58_report.ipynb #0067
 def example_part(
     run:Run, # a run with outlines of test films
     n:int=4, # films
@@ -269,7 +265,7 @@ def example_part(
     test = run.part("test").select(tasks or run.tasks)
     return test.subset(example_ids(test.masks, test.ids, n))
 
-# %% ../nbs/58_report.ipynb #0071
+# %% ../nbs/58_report.ipynb #0069
 def draw_examples(
     run:Run, # a run with predictions
     n:int=4, # films
@@ -285,12 +281,12 @@ def draw_examples(
     drawn = {name: [s.get(i, f.shape) for i, f in zip(part.ids, films)] for name, s in sets.items()}
     return show_grid(films, drawn, part.tasks, side=side)
 
-# %% ../nbs/58_report.ipynb #0074
+# %% ../nbs/58_report.ipynb #0072
 def _clearest(sal, truth, j): # the film on which the classifier is surest of task j, among those that show it
     shown = {i: p for i, p in zip(sal.ids, sal.probs[:, j]) if i in truth and truth.positive(i)[j]}
     return max(shown, key=shown.get) if shown else None
 
-# %% ../nbs/58_report.ipynb #0076
+# %% ../nbs/58_report.ipynb #0074
 def draw_saliency(
     run:Run, # a run with saliency maps
     n:int=None, # tasks; all when None
@@ -309,7 +305,7 @@ def draw_saliency(
             show_map(film, sal.upsample(i, film.shape)[j], ax, task, test.masks[i][j])
     return fig
 
-# %% ../nbs/58_report.ipynb #0080
+# %% ../nbs/58_report.ipynb #0078
 def _irnet_row(axs, film, task, before, edges, after, truth): # map, edges, walked map of one film
     show_map(film, before, axs[0], task, truth)
     axs[1].imshow(edges, cmap="gray_r", vmin=0, vmax=1)
@@ -317,7 +313,7 @@ def _irnet_row(axs, film, task, before, edges, after, truth): # map, edges, walk
     axs[1].set_axis_off()
     show_map(film, after, axs[2], "after the walk", truth)
 
-# %% ../nbs/58_report.ipynb #0081
+# %% ../nbs/58_report.ipynb #0079
 def draw_irnet(
     run:Run, # a run with an IRNet
 ): # a figure: a row a film; map, edges, walked map
@@ -334,21 +330,18 @@ def draw_irnet(
         _irnet_row(row, film, valid.tasks[j], before, edges/255, after, truth[j])
     return fig
 
-# %% ../nbs/58_report.ipynb #0084
+# %% ../nbs/58_report.ipynb #0082
 def _without_mean(run, t): # scores without a mean that is the score of the only task
     return t[t.task.isin(run.tasks)] if len(run.tasks) == 1 else t
 
-# %% ../nbs/58_report.ipynb #0086
+# %% ../nbs/58_report.ipynb #0084
 def _results_figure(run): # bars by task for a few methods, else one line a method
     t = _without_mean(run, run.results())
     if t.method.nunique() <= 5:
         return show_intervals(t, labels={m: _short(run, m) for m in t.method}).figure
-    ax = show_means(t, labels=run.labels)
-    if len(run.tasks) == 1:
-        ax.set_xlabel(f"IoU, {run.tasks[0]}")
-    return ax.figure
+    return show_means(t.assign(task="IoU, " + t.task) if len(run.tasks) == 1 else t, labels=run.labels).figure
 
-# %% ../nbs/58_report.ipynb #0088
+# %% ../nbs/58_report.ipynb #0086
 def draw_figures(run:Run # a scored run
 )->dict: # name -> file
     "Draw the figures of the report into `figures/`."
@@ -365,7 +358,7 @@ def draw_figures(run:Run # a scored run
         plt.close(fig)
     return {name: run/"figures"/f"{name}.png" for name in made}
 
-# %% ../nbs/58_report.ipynb #0091
+# %% ../nbs/58_report.ipynb #0089
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1020px; margin: 2em auto; padding: 0 1em; color: #222 }
 h1 { margin-bottom: 0 }
@@ -380,16 +373,16 @@ details { margin: 1em 0 }
 pre { font-size: 12px; overflow-x: auto; background: #f6f6f6; padding: 1em }
 """
 
-# %% ../nbs/58_report.ipynb #0092
+# %% ../nbs/58_report.ipynb #0090
 def _html_table(table, digits="{:.3f}", kind="wide"):
     with pd.option_context("display.max_colwidth", None): # no sentence is cut
         return f'<div class="{kind}">{table.to_html(border=0, na_rep="-", float_format=digits.format)}</div>'
 
-# %% ../nbs/58_report.ipynb #0094
+# %% ../nbs/58_report.ipynb #0092
 def _html_picture(path, alt):
     return f'<img alt="{html.escape(alt)}" src="{png_uri(path)}">'
 
-# %% ../nbs/58_report.ipynb #0096
+# %% ../nbs/58_report.ipynb #0094
 def _heading(run): # what the run was made from
     c = run.choices
     data = html.escape(c.study.data or "phantom")
@@ -398,35 +391,35 @@ def _heading(run): # what the run was made from
 <p class=sub>{films_text(run)}</p>
 <p class=note>For research and teaching. Not for clinical use.</p>"""
 
-# %% ../nbs/58_report.ipynb #0098
+# %% ../nbs/58_report.ipynb #0096
 def _films_part(run): # who was learnt from
     return f"""<h2>Films</h2>
 {_html_table(roles_table(run).rename_axis(None), kind="wide words")}
 <p>Which film has which role is in study.csv, column <code>role</code>.</p>"""
 
-# %% ../nbs/58_report.ipynb #0100
+# %% ../nbs/58_report.ipynb #0098
 def _explained_list(): # what the five numbers are
     return "<ul>" + "".join(f"<li><b>{name}</b>: {text}</li>" for name, text in EXPLAINED.items()) + "</ul>"
 
-# %% ../nbs/58_report.ipynb #0103
+# %% ../nbs/58_report.ipynb #0101
 def _by_convention(run)->pd.DataFrame: # one row a method, one column a convention: mIoU
     def means(c): return run.results(c).query("task == 'mIoU'").set_index("method")["mean"]
     return _named(run, pd.DataFrame({c: means(c) for c in CONVENTIONS}))
 
-# %% ../nbs/58_report.ipynb #0105
+# %% ../nbs/58_report.ipynb #0103
 _WHICH_FILMS = """<p>Which films count: <i>either</i>, where the mask or the expert's has a pixel; <i>both</i>, where
 both have; <i>truth</i>, where the expert's has. <i>pooled</i> adds up areas over all films and divides once,
 <i>pooled_outlined</i> over those on which the expert outlined anything. In <i>either</i> and <i>both</i> the films that
 count depend on the method: who calls more findings is scored on other films. The others score all methods on the same
 ones. Look at <i>either</i> for the whole task, at <i>truth</i> for outlining alone.</p>"""
 
-# %% ../nbs/58_report.ipynb #0107
+# %% ../nbs/58_report.ipynb #0105
 def _by_task_part(run):
     if len(run.tasks) == 1:
         return f"<p>The run has one finding, {html.escape(run.tasks[0])}: means over tasks are its scores.</p>"
     return f"<h3>By task (either)</h3>\n{_html_table(_named(run, results_table(run.results(), 'all')).T)}"
 
-# %% ../nbs/58_report.ipynb #0109
+# %% ../nbs/58_report.ipynb #0107
 def _gains_part(run):
     table, why = _told_gains(run)
     over = "full and weak supervision" if "on weak" in table else "full supervision"
@@ -437,7 +430,7 @@ def _gains_part(run):
 {_html_table(_gain_text(run, table))}
 <p>{" ".join(why)}</p>"""
 
-# %% ../nbs/58_report.ipynb #0111
+# %% ../nbs/58_report.ipynb #0109
 def _results_part(run, figures):
     return f"""<h2>Results</h2>
 {_html_table(_summary_text(run))}
@@ -453,7 +446,7 @@ def _results_part(run, figures):
 films in results_films.csv, their areas in areas.npz.</p>
 {_gains_part(run)}"""
 
-# %% ../nbs/58_report.ipynb #0113
+# %% ../nbs/58_report.ipynb #0111
 def _pictures_part(run, figures):
     scores = _without_mean(run, read_rows(run/"hits.csv", ["method", "task"]))
     hits = results_table(scores).rename(index=run.labels).rename_axis(None).T
@@ -470,7 +463,7 @@ def _pictures_part(run, figures):
 <p>How often the hottest pixel of a map{named} lies inside the experts' outline:</p>
 {_html_table(hits)}"""
 
-# %% ../nbs/58_report.ipynb #0115
+# %% ../nbs/58_report.ipynb #0113
 def _teachers_part(run, figures): # the classifier and the pseudo-masks
     auroc, quality = (read_rows(run/f"{name}.csv", index_col="task") for name in ("auroc", "pseudomask_quality"))
     quality = quality.loc[run.tasks] if len(run.tasks) == 1 else quality
@@ -491,7 +484,7 @@ masks that segmenters learn from are.</p>
 {within*bool(boxed)}
 {walk}"""
 
-# %% ../nbs/58_report.ipynb #0118
+# %% ../nbs/58_report.ipynb #0116
 def _groups_part(run, figures): # results by sex, age, projection and view; nothing where none is known
     if "subgroups" not in figures:
         return ""
@@ -507,7 +500,7 @@ how ill they are and how their films were taken.</p>
 <p>All methods, by <i>either</i> and by <i>truth</i>, are in subgroups.csv; <code>chexseg subgroups</code> asks by a
 table of your own.</p>"""
 
-# %% ../nbs/58_report.ipynb #0120
+# %% ../nbs/58_report.ipynb #0118
 def report_html(
     run:Run, # a scored run
     figures:dict, # name -> PNG file
