@@ -23,7 +23,7 @@ from .charts import show_curve, show_means
 from .core import ChexsegError, atomic_path, check_name, check_tasks
 from .evaluation import draw_patients
 from .pseudomasks import best_per_task, threshold_scores
-from .report import draw_examples
+from .report import draw_examples, example_part
 from .runs import Run, as_run, is_in, read_rows
 from .subgroups import draw_subgroups
 
@@ -80,32 +80,35 @@ def save_figure(
     plt.close(fig)
     return files
 
-# %% ../nbs/59_figures.ipynb #0018
-def _panels(n, height, across=4): # n axes on a page, and no others
-    down = -(-n//across)
-    fig, axs = plt.subplots(down, across, figsize=(_DRAWN, down*height), sharey=True, squeeze=False,
-                            layout="constrained")
+# %% ../nbs/59_figures.ipynb #0019
+_COLUMN = .486 # of the width of two columns
+
+def _panels(n, height, across=4): # n axes; height: inches of one where the page is full
+    columns, down = min(n, across), -(-n//across)
+    larger = min(1.6, max(1, _COLUMN*across/columns))
+    size = (_DRAWN*columns/across*larger, down*height*larger)
+    fig, axs = plt.subplots(down, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
     for ax in axs.flat[n:]:
         ax.remove()
     return fig, list(axs.flat[:n])
 
-# %% ../nbs/59_figures.ipynb #0020
+# %% ../nbs/59_figures.ipynb #0021
 def _chosen(run, methods, tasks)->tuple: # names of methods and tasks: those asked for, or all
     methods = [check_name(m, run.choices.run.methods, "method of this run") for m in methods or run.choices.run.methods]
     return methods, check_tasks(tasks or run.tasks, run.tasks)
 
-# %% ../nbs/59_figures.ipynb #0022
+# %% ../nbs/59_figures.ipynb #0023
 def draw_task_intervals(
     run:Run, # a scored run
     methods=None, # whose scores; all when None; the readers' are always there, where there are any
     tasks=None, # which; all when None
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
-): # a figure: a panel a task and one for their mean, a line a method
+): # a figure: a panel a task and one for their mean, where there are several; a line a method
     "Scores with their 95% intervals, task by task, the readers' row last."
     methods, tasks = _chosen(run, methods, tasks)
     t = run.results(convention)
     t = t[t.method.isin([*methods, "readers"])]
-    shown = [*tasks, "mIoU"]
+    shown = [*tasks, *["mIoU"]*(len(run.tasks) > 1)]
     fig, axs = _panels(len(shown), .7 + .16*t.method.nunique())
     names = {m: m for m in methods} | dict(readers=run.labels["readers"])
     for k, (ax, task) in enumerate(zip(axs, shown)):
@@ -114,7 +117,7 @@ def draw_task_intervals(
         ax.set_xlabel("IoU" if k >= len(shown) - 4 else "", fontsize=9)
     return fig
 
-# %% ../nbs/59_figures.ipynb #0027
+# %% ../nbs/59_figures.ipynb #0031
 def draw_means(
     run:Run, # a scored run
     methods=None, # whose scores; all when None
@@ -122,13 +125,15 @@ def draw_means(
 ): # a figure for one column
     "The mean IoU of every method with its interval."
     methods, _ = _chosen(run, methods, tasks)
+    if len(run.tasks) == 1:
+        raise ChexsegError(f"The mean over one finding is its score, which the figure 'intervals' shows: {run.tasks[0]}.")
     t = run.results()
     t = t[t.method.isin([*methods, "readers"])]
     height = .7 + .24*t.method.nunique()
-    ax = plt.subplots(figsize=(_DRAWN*.486, height), layout="constrained")[1]
+    ax = plt.subplots(figsize=(_DRAWN*_COLUMN, height), layout="constrained")[1]
     return show_means(t, ax, {m: m for m in methods} | dict(readers=run.labels["readers"])).figure
 
-# %% ../nbs/59_figures.ipynb #0030
+# %% ../nbs/59_figures.ipynb #0034
 def show_learning_curves(curves:pd.DataFrame # tidy: axis, films, method, mean, low, high
 ): # the figure
     "mIoU against numbers of films, side by side, with intervals."
@@ -146,7 +151,7 @@ def show_learning_curves(curves:pd.DataFrame # tidy: axis, films, method, mean, 
         ax.set_ylim(0)
     return fig
 
-# %% ../nbs/59_figures.ipynb #0031
+# %% ../nbs/59_figures.ipynb #0035
 def draw_learning(
     run:Run, # a run on which `chexseg study curves` was done
     methods=None, # whose curves; all that the study trained when None
@@ -162,13 +167,13 @@ def draw_learning(
         raise ChexsegError(f"{path} has no curve of {', '.join(methods)}: it has {', '.join(curves.method.unique())}.")
     return show_learning_curves(kept)
 
-# %% ../nbs/59_figures.ipynb #0034
+# %% ../nbs/59_figures.ipynb #0038
 _GRID = tuple(np.round(np.arange(.1, .91, .1), 1)) # of thresholds
 
 def _judged(run)->str: # the role of the films on which thresholds of maps are chosen
     return "expert" if run.choices.study.tune_on == "experts" else "valid"
 
-# %% ../nbs/59_figures.ipynb #0036
+# %% ../nbs/59_figures.ipynb #0040
 def draw_thresholds(
     run:Run, # a run with maps
     methods=None, # not used: maps are of the classifier
@@ -186,11 +191,12 @@ def draw_thresholds(
         if chosen.get(t) in ious.index:
             ax.plot(chosen[t], ious[t][chosen[t]], "o", color="#D07C29", ms=7)
         ax.set(xlim=(0, 1), ylim=(0, None), xticks=(0, .5, 1))
-    fig.supxlabel(f"threshold; {len(maps)} films, those with the finding count", fontsize=9)
+    parting = "; " if len(tasks) > 1 else "\n" # one panel is narrow
+    fig.supxlabel(f"threshold{parting}{len(maps)} films, those with the finding count", fontsize=9)
     fig.supylabel("mean IoU", fontsize=9)
     return fig
 
-# %% ../nbs/59_figures.ipynb #0039
+# %% ../nbs/59_figures.ipynb #0045
 def _answers(run, tasks)->dict: # {task: (labels, probabilities)} of the test films whose label is known
     films = run.test_films()
     if f"{run.tasks[0]}: probability" not in films:
@@ -199,7 +205,7 @@ def _answers(run, tasks)->dict: # {task: (labels, probabilities)} of the test fi
     found = {t: films[films[t].isin([0, 1])] for t in tasks}
     return {t: (f[t].to_numpy(int), f[f"{t}: probability"].to_numpy()) for t, f in found.items()}
 
-# %% ../nbs/59_figures.ipynb #0041
+# %% ../nbs/59_figures.ipynb #0047
 def _score_interval(score, y, p, patients, n=200, seed=0)->str: # the score with its 95% interval over patients
     numbers = pd.factorize(np.array(patients, dtype=object))[0]
     drawn = [w[numbers] for w in draw_patients(numbers.max() + 1, n, seed)]
@@ -207,13 +213,22 @@ def _score_interval(score, y, p, patients, n=200, seed=0)->str: # the score with
     low, high = np.quantile([score(y, p, sample_weight=w) for w in both], [.025, .975])
     return f"{score(y, p):.2f} ({low:.2f}-{high:.2f})"
 
-# %% ../nbs/59_figures.ipynb #0043
+# %% ../nbs/59_figures.ipynb #0050
+def _check_both_kinds(answers): # as from `_answers`
+    "Refuse test films of which none is the other kind, whatever the finding."
+    if any(0 < y.sum() < len(y) for y, _ in answers.values()):
+        return
+    counts = "; ".join(f"{t}: {y.sum()} with it, {len(y) - y.sum()} without" for t, (y, _) in answers.items())
+    raise ChexsegError(f"It needs test films with a finding and test films without it, and there is one kind only ({counts}).")
+
+# %% ../nbs/59_figures.ipynb #0052
 def _classifier_figure(run, tasks, draw, xlabel, ylabel): # a square panel a task
     "`draw` gets an axis, labels, probabilities and patients, and returns what stands under the title."
     _, tasks = _chosen(run, None, tasks)
-    films = run.test_films()
+    films, answers = run.test_films(), _answers(run, tasks)
+    _check_both_kinds(answers)
     fig, axs = _panels(len(tasks), 2.15, 5)
-    for ax, (t, (y, p)) in zip(axs, _answers(run, tasks).items()):
+    for ax, (t, (y, p)) in zip(axs, answers.items()):
         if 0 < y.sum() < len(y):
             text = draw(ax, y, p, films.patient[films[t].isin([0, 1])])
         else:
@@ -227,14 +242,14 @@ def _classifier_figure(run, tasks, draw, xlabel, ylabel): # a square panel a tas
 def _grey_line(ax, x, y): # what one would get for nothing
     ax.plot(x, y, color="#999", lw=1, ls="--")
 
-# %% ../nbs/59_figures.ipynb #0044
+# %% ../nbs/59_figures.ipynb #0053
 def _roc_panel(ax, y, p, patients)->str:
     false, true, _ = roc_curve(y, p)
     _grey_line(ax, [0, 1], [0, 1])
     show_curve(false, {"": true}, ax, legend=False, color="#222", marker=None)
     return "AUROC " + _score_interval(roc_auc_score, y, p, patients)
 
-# %% ../nbs/59_figures.ipynb #0045
+# %% ../nbs/59_figures.ipynb #0054
 def draw_roc(
     run:Run, # a run with maps, and with them the classifier's answers
     methods=None, # not used: it is one classifier
@@ -243,14 +258,14 @@ def draw_roc(
     "ROC curves of the classifier on the test films."
     return _classifier_figure(run, tasks, _roc_panel, "1 - specificity", "sensitivity")
 
-# %% ../nbs/59_figures.ipynb #0048
+# %% ../nbs/59_figures.ipynb #0057
 def _precision_panel(ax, y, p, patients)->str:
     precision, recall, _ = precision_recall_curve(y, p)
     _grey_line(ax, [0, 1], [y.mean()]*2)
     show_curve(recall, {"": precision}, ax, legend=False, color="#222", marker=None, drawstyle="steps-post")
     return "AP " + _score_interval(average_precision_score, y, p, patients)
 
-# %% ../nbs/59_figures.ipynb #0049
+# %% ../nbs/59_figures.ipynb #0058
 def draw_precision_recall(
     run:Run, # a run with maps, and with them the classifier's answers
     methods=None, # not used: it is one classifier
@@ -259,7 +274,7 @@ def draw_precision_recall(
     "Precision against recall of the classifier on the test films; dashed, how often the finding is there."
     return _classifier_figure(run, tasks, _precision_panel, "recall", "precision")
 
-# %% ../nbs/59_figures.ipynb #0052
+# %% ../nbs/59_figures.ipynb #0061
 def _calibration(y, p, bins=5)->pd.DataFrame: # one row a group: said (mean probability), seen (share), low, high, films
     group = pd.qcut(p, bins, duplicates="drop")
     t = pd.DataFrame(dict(p=p, y=y)).groupby(group, observed=True).agg(said=("p", "mean"), seen=("y", "mean"),
@@ -267,7 +282,7 @@ def _calibration(y, p, bins=5)->pd.DataFrame: # one row a group: said (mean prob
     wilson = [binomtest(int(k), int(n)).proportion_ci(method="wilson") for k, n in zip(t.hits, t.films)]
     return t.assign(low=[w.low for w in wilson], high=[w.high for w in wilson]).reset_index(drop=True)
 
-# %% ../nbs/59_figures.ipynb #0054
+# %% ../nbs/59_figures.ipynb #0063
 def _reliability_panel(ax, y, p, patients)->str:
     t = _calibration(y, p)
     _grey_line(ax, [0, 1], [0, 1])
@@ -277,7 +292,7 @@ def _reliability_panel(ax, y, p, patients)->str:
     ax.tick_params(labelsize=9, length=2)
     return f"off by {error:.2f}"
 
-# %% ../nbs/59_figures.ipynb #0055
+# %% ../nbs/59_figures.ipynb #0064
 def draw_reliability(
     run:Run, # a run with maps, and with them the classifier's answers
     methods=None, # not used: it is one classifier
@@ -286,10 +301,10 @@ def draw_reliability(
     "What the classifier's probabilities are worth: how often a finding is there, against how surely it was said."
     return _classifier_figure(run, tasks, _reliability_panel, "probability", "share of films with the finding")
 
-# %% ../nbs/59_figures.ipynb #0058
+# %% ../nbs/59_figures.ipynb #0067
 _FEW = ("weak", "full", "chexseg", "ours", "readers") # whose masks are shown when nobody says
 
-# %% ../nbs/59_figures.ipynb #0059
+# %% ../nbs/59_figures.ipynb #0068
 def draw_grid(
     run:Run, # a run with predictions
     methods=None, # whose masks; those of a few when None
@@ -302,18 +317,18 @@ def draw_grid(
     side = _DRAWN/(len(made) + 2) - .06 # beside the film and the experts
     return draw_examples(run, n, made, side, tasks)
 
-# %% ../nbs/59_figures.ipynb #0062
+# %% ../nbs/59_figures.ipynb #0071
 FIGURES = dict(intervals=draw_task_intervals, means=draw_means, learning=draw_learning, thresholds=draw_thresholds,
                roc=draw_roc, precision_recall=draw_precision_recall, reliability=draw_reliability,
                subgroups=draw_subgroups, examples=draw_grid) # name -> function of a run, methods and tasks
 
-# %% ../nbs/59_figures.ipynb #0063
+# %% ../nbs/59_figures.ipynb #0072
 class Drawn(NamedTuple):
     "What became of the figures of a run."
     files: dict # name -> its files
     missing: dict # name -> why it was not drawn
 
-# %% ../nbs/59_figures.ipynb #0065
+# %% ../nbs/59_figures.ipynb #0074
 def _checked_place(out, run)->Path: # the folder for figures; out: None for the usual one
     place = Path(out or run/"paper")
     if is_in(place, run.folder) and not is_in(place, run/"paper"):
@@ -321,7 +336,7 @@ def _checked_place(out, run)->Path: # the folder for figures; out: None for the 
                            f"leave --out away for {run/'paper'}.")
     return place
 
-# %% ../nbs/59_figures.ipynb #0067
+# %% ../nbs/59_figures.ipynb #0076
 def draw_paper(
     run, # a scored run, or its folder
     out=None, # where the files go; RUN/paper when None
@@ -348,10 +363,14 @@ def draw_paper(
             files[name] = save_figure(fig, place/name, formats)
     return Drawn(files, missing)
 
-# %% ../nbs/59_figures.ipynb #0071
-def films_note(run:Run # any run
-)->str: # one sentence
-    "Whose films a qualitative figure shows."
+# %% ../nbs/59_figures.ipynb #0080
+def films_note(
+    run:Run, # any run
+    tasks=None, # of the figure; all when None
+)->str: # a few sentences
+    "Whose films a qualitative figure shows, and which."
     if run.on_phantom:
         return "The figure 'examples' shows drawn films, which are nobody's."
-    return "The figure 'examples' shows films of patients: ask whether you may publish them before you do."
+    names = ", ".join(example_part(run, tasks=tasks).ids)
+    return ("The figure 'examples' shows films of patients: ask whether you may publish them before you do. "
+            f"From top to bottom: {names}.")
