@@ -97,6 +97,8 @@ def _limits(card)->list: # sentences
              f"A film is seen at {side} x {side} pixels: what is thinner than a {side}th of it is hardly outlined."]
     if rare := _rare(card):
         said += [f"Fewer than {_FEW_FILMS} test films show {', '.join(rare)}: these scores are uncertain."]
+    if card["summary"]["false alarms"] is None:
+        said += ["Every test film shows every finding: false alarms could not be measured."]
     known = ", ".join(dict.fromkeys(g["by"] for g in card["groups"]))
     said += [f"Scores by {known} are below; other groups were not looked at." if known else
              "Nothing is known of the test films' patients: whether it works as well for all groups was not looked at."]
@@ -147,9 +149,10 @@ def _interval(s)->str: # a score in a cell
 # %% ../nbs/60_cards.ipynb #0039
 def _scores_text(card)->str:
     either, truth = card["scores"]["either"], card["scores"]["truth"]
+    shown = either if len(card["tasks"]) > 1 else card["tasks"] # the mean over one finding is its score
     rows = [(t, _interval(either[t]), _interval(truth[t]), f"{truth[t]['films'] or 0:.0f}" if t != "mIoU" else "")
-            for t in either]
-    five = ", ".join(f"{name} {v:.3f}" for name, v in card["summary"].items() if v is not None)
+            for t in shown]
+    five = ", ".join(f"{name} {'-' if v is None else f'{v:.3f}'}" for name, v in card["summary"].items())
     return f"{_table(['finding', 'IoU either', 'IoU truth', 'films that show it'], rows)}\n\n{five}."
 
 def _differences_text(card)->str:
@@ -162,7 +165,7 @@ def _groups_text(card)->str:
     rows = [(g["by"], g["group"], g["patients"] or few, _interval(g)) for g in card["groups"]]
     return _table(["by", "group", "patients", "mIoU either"], rows) if rows else "Nothing is known of them."
 
-# %% ../nbs/60_cards.ipynb #0041
+# %% ../nbs/60_cards.ipynb #0043
 def _data_text(card)->str:
     data, films = card["data"], card["data"]["films"]
     kind = "Drawn films (a phantom)" if data["drawn"] else "Radiographs"
@@ -182,7 +185,7 @@ def _decisions_text(card)->str:
     return (f"Encoder {_plain(s['encoder'])}, decoder {_plain(s['decoder'])}, {s['side']} pixels.{vote}\n\n"
             + _table(["finding", "pixel threshold", "film cutoff"], rows))
 
-# %% ../nbs/60_cards.ipynb #0043
+# %% ../nbs/60_cards.ipynb #0045
 def card_text(card:dict # from `model_card`
 )->str: # Markdown
     "A card for people to read."
@@ -197,7 +200,7 @@ def card_text(card:dict # from `model_card`
     head = f"# {_plain(card['method'])}: {_plain(card['label'])}"
     return "\n\n".join([head, note, *(f"## {title}\n\n{text}" for title, text in parts.items())]) + "\n"
 
-# %% ../nbs/60_cards.ipynb #0047
+# %% ../nbs/60_cards.ipynb #0049
 def _note_again(run, file): # the digest of a card, where the record of a stage knows an earlier one
     name = file.relative_to(run.folder).as_posix()
     if name in (known := run.digests()):
@@ -205,7 +208,7 @@ def _note_again(run, file): # the digest of a card, where the record of a stage 
         about = read_json(record)
         write_json(record, about | dict(files=about["files"] | {name: digest(file)}))
 
-# %% ../nbs/60_cards.ipynb #0048
+# %% ../nbs/60_cards.ipynb #0050
 def write_cards(
     run, # a scored run, or its folder
     groups=None, # as for `model_card`
