@@ -367,7 +367,7 @@ def _figures(run, out, format, only, methods, tasks):
     from chexseg.figures import draw_paper, films_note
     from chexseg.runs import Run
     if not only or "examples" in only:
-        print(films_note(Run(run)), flush=True)
+        print(films_note(Run(run), tasks), flush=True)
     drawn = draw_paper(run, out, format, methods, tasks, only)
     for files in drawn.files.values():
         print(*files)
@@ -378,7 +378,7 @@ def _figures(run, out, format, only, methods, tasks):
 def _subgroups(run, facts, convention, methods, tasks):
     from chexseg.analysis import write_tables
     from chexseg.runs import Run
-    from chexseg.subgroups import subgroup_gaps, subgroup_table, subgroup_text
+    from chexseg.subgroups import differences_text, subgroup_gaps, subgroup_table, subgroup_text
     run = Run(run)
     table = subgroup_table(run, facts, methods, tasks, (convention,))
     last = (methods or run.choices.run.methods)[-1]
@@ -386,8 +386,7 @@ def _subgroups(run, facts, convention, methods, tasks):
     with suppress(OSError): # a run that may only be read
         write_tables(dict(subgroups=table, subgroup_gaps=gaps), run/"paper")
     print(subgroup_text(table, convention))
-    print(f"\n{last}: each group less all others; low_all and high_all allow for {len(gaps)} comparisons\n"
-          f"{gaps.round(3).to_string(index=False)}")
+    print(f"\n{differences_text(gaps, last)}")
 
 # %% ../nbs/76_cli.ipynb #0072
 def _chexlocalize(script, **options):
