@@ -126,7 +126,8 @@ def draw_means(
     "The mean IoU of every method with its interval."
     methods, _ = _chosen(run, methods, tasks)
     if len(run.tasks) == 1:
-        raise ChexsegError(f"The mean over one finding is its score, which the figure 'intervals' shows: {run.tasks[0]}.")
+        raise ChexsegError("The mean over one finding is its score, which the figure 'intervals' shows: "
+                           f"{run.tasks[0]}.")
     t = run.results()
     t = t[t.method.isin([*methods, "readers"])]
     height = .7 + .24*t.method.nunique()
@@ -219,7 +220,8 @@ def _check_both_kinds(answers): # as from `_answers`
     if any(0 < y.sum() < len(y) for y, _ in answers.values()):
         return
     counts = "; ".join(f"{t}: {y.sum()} with it, {len(y) - y.sum()} without" for t, (y, _) in answers.items())
-    raise ChexsegError(f"It needs test films with a finding and test films without it, and there is one kind only ({counts}).")
+    raise ChexsegError("It needs test films with a finding and test films without it, and there is one kind only "
+                       f"({counts}).")
 
 # %% ../nbs/59_figures.ipynb #0052
 def _classifier_figure(run, tasks, draw, xlabel, ylabel): # a square panel a task

@@ -423,8 +423,8 @@ def _by_task_part(run):
 def _gains_part(run):
     table, why = _told_gains(run)
     over = "full and weak supervision" if "on weak" in table else "full supervision"
-    gap = f", how much of the gap between weak supervision and the {run.labels['readers']} is closed, and on how many " \
-        "tasks the method is not shown to be worse than they are"
+    gap = f", how much of the gap between weak supervision and the {run.labels['readers']} is closed, and on how " \
+        "many tasks the method is not shown to be worse than they are"
     return f"""<h3>The paper's figures (either)</h3>
 <p>How much better than {over} alone{gap*("gap closed" in table)}:</p>
 {_html_table(_gain_text(run, table))}
