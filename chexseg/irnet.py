@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['paths', 'affinities', 'random_walk', 'EdgeNet', 'SeedFilms', 'PairLabels', 'pair_labels', 'PairLoss', 'fit_irnet',
-           'film_edges', 'save_irnet', 'load_irnet', 'walk_maps']
+           'film_edges', 'save_irnet', 'load_irnet', 'walk', 'walk_maps']
 
 # %% ../nbs/38_irnet.ipynb #0002
 import copy
@@ -408,6 +408,20 @@ def _walk_steps(side:int # of the letterboxed film, pixels
 
 # %% ../nbs/38_irnet.ipynb #0094
 @torch.no_grad()
+def walk(
+    net:EdgeNet, # a trained network
+    films:torch.Tensor, # (B, 1, side, side) in [0, 1]
+    maps:torch.Tensor, # (B, tasks, side/4, side/4)
+    radius:int=3, # of the walk, as `random_walk` takes it
+    beta:float=5, # power of the affinities
+    exp_times:int=None, # 2**exp_times steps; when None, 3 for films of 320 pixels and fewer for smaller ones
+)->torch.Tensor: # (B, tasks, side/4, side/4)
+    "Let the maps of a batch spread to the edges that the network sees on its films."
+    device = next(net.parameters()).device
+    exp_times = _walk_steps(net.config["irnet_side"]) if exp_times is None else exp_times
+    return random_walk(maps.to(device), _edge_probabilities(net, films.to(device)), radius, beta, exp_times)
+
+# %% ../nbs/38_irnet.ipynb #0096
 def walk_maps(
     net:EdgeNet, # a trained network
     part:Part, # the films
@@ -418,14 +432,13 @@ def walk_maps(
     exp_times:int=None, # 2**exp_times steps; when None, 3 for films of 320 pixels and fewer for smaller ones
 )->SaliencySet: # walked maps on a grid of a quarter of the side; maxima and probabilities as before
     "Let the maps of each film spread to its edges."
-    side, device = net.config["irnet_side"], best_device()
-    net.to(device).eval()
-    exp_times = _walk_steps(side) if exp_times is None else exp_times
+    side = net.config["irnet_side"]
+    net.to(best_device()).eval()
     batches = progress(torch.utils.data.DataLoader(Films(part, side, in_memory=False), bs), "random walk")
     out = []
     for (x,), ids in zip(batches, chunked(part.ids, bs)):
-        maps = torch.from_numpy(np.stack([grid_maps(sal, i, side // 4) for i in ids])).to(device)
-        walked = random_walk(maps, _edge_probabilities(net, x.to(device)), radius, beta, exp_times)
+        maps = torch.from_numpy(np.stack([grid_maps(sal, i, side // 4) for i in ids]))
+        walked = walk(net, x, maps, radius, beta, exp_times)
         out.append(pack_maps(walked.cpu().numpy())[0])
     sal = sal.subset(part.ids)
     return SaliencySet(np.concatenate(out), sal.maxima, sal.probs, sal.sizes, sal.ids, sal.tasks, side)

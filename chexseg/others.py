@@ -98,8 +98,8 @@ def _try_out(model): # complain about what does not fit together
         raise ChexsegError(f"The network answers with numbers of shape {tuple(z.shape[1:])} a film where {c['n_out']} "
                            "tasks are named: say with outputs=[...] which of them they are.")
     if grad is None or len(shape) != 4 or not model.reshape(grad).any():
-        raise ChexsegError(f"The answers do not depend on the cells of the layer {c['layer']!r}: name an earlier one; of "
-                           "a transformer, the first norm of its last block.")
+        raise ChexsegError(f"The answers do not depend on the cells of the layer {c['layer']!r}: name an earlier one; "
+                           "of a transformer, the first norm of its last block.")
 
 # %% ../nbs/33a_others.ipynb #0024
 @patch
@@ -110,8 +110,8 @@ def explain(self:OtherNet,
 )->Maps:
     "Raw maps of a batch, by pytorch-grad-cam or captum."
     if saliency == "gradcam+layercam":
-        raise ChexsegError("'gradcam+layercam' needs the stages of a network of this package: take gradcam, or layercam "
-                           "at an earlier layer.")
+        raise ChexsegError("'gradcam+layercam' needs the stages of a network of this package: take gradcam, or "
+                           "layercam at an earlier layer.")
     if saliency == "integratedgradients":
         return integrated_gradients(self, x, only)
     return cam_maps(self, x, saliency, self.layers, only=only, reshape_transform=self.reshape)
@@ -133,7 +133,7 @@ def xrv_name(task:str, # one of ours, or one of theirs
     return {"Pleural Effusion": "Effusion"}.get(name, name)
 
 # %% ../nbs/33a_others.ipynb #0044
-def _xrv_columns(targets, tasks, what)->dict: # {task: number of its output}; tasks: those of ours that are known when None
+def _xrv_columns(targets, tasks, what)->dict: # {task: number of its output}; all of ours that are known when None
     columns = {n: k for k, n in enumerate(targets) if n}
     tasks = [t for t in TASKS if xrv_name(t) in columns] if tasks is None else list(tasks)
     if missing := [t for t in tasks if xrv_name(t) not in columns]:
