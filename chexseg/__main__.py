@@ -10,14 +10,15 @@ import argparse
 import os
 import sys
 import traceback
+import warnings
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from . import __version__
 from .chexlocalize import SCRIPTS, option_arguments, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
-from .core import ChexsegError, check_name, world
-from .handover import HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs
+from .core import ChexsegError, world
+from .handover import HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
 
 # %% ../nbs/76_cli.ipynb #0007
@@ -283,23 +284,11 @@ def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, 
     print(f"\nWritten. Next:\n  {next_command(plan)}")
 
 # %% ../nbs/76_cli.ipynb #0052
-def _masks_and_names(what, method, films)->tuple: # MaskSet, and id -> the name of the film's file
-    from chexseg.importing import file_names, find_place, masks_from
-    if not (Path(what)/"config.json").exists():
-        place = films or (what if (Path(what)/"labels.csv").exists() else None)
-        return masks_from(what), file_names(find_place(place).films.paths) if place else None
-    from chexseg.runs import Run
-    run = Run(what)
-    found = run.predictions()
-    part = run.part("test")
-    masks = found[check_name(method or run.choices.run.methods[-1], found, "method")]
-    return masks, file_names(find_place(films).films.paths if films else dict(zip(part.ids, part.paths)))
-
 def _export(what, format, out, method, films, tasks, rename, overwrite):
     if format == "onnx":
         return export_segmenter(_segmenter(what, method), out, overwrite, (films, tasks, rename))
     from chexseg.importing import export_masks
-    masks, names = _masks_and_names(what, method, films)
+    masks, names = masks_and_names(what, method, films)
     print(export_masks(masks, format, out, names, tasks, rename, overwrite))
 
 # %% ../nbs/76_cli.ipynb #0054
@@ -312,7 +301,11 @@ def _study(study, run, **chosen):
 def _segmenter(model, method)->Path: # of a run, or one by itself
     from chexseg.runs import Run
     path = Path(model)
-    return path/"segmenters"/(method or Run(path).choices.run.methods[-1]) if (path/"config.json").exists() else path
+    if (path/"config.json").exists():
+        return path/"segmenters"/(method or Run(path).choices.run.methods[-1])
+    if not path.with_suffix(".json").exists():
+        raise ChexsegError(f"{model} is neither a run nor a segmenter: name one with --model; chexseg run makes a run.")
+    return path
 
 # %% ../nbs/76_cli.ipynb #0059
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
@@ -320,9 +313,9 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
     path, plain = _segmenter(model, method), begin_segs(write, out, overwrite)
     done = predict_files(path, films, out, overwrite, OUTPUTS if plain is None else plain)
     n, lost = len(done.masks), done.wrong
-    print(f"{n:,} film{'s' * (n != 1)} outlined: {out}")
+    print(f"{n:,} film{'s' * (n != 1)} outlined by {path}: {out}")
     if said := unlike_text(done.table):
-        print(f"chexseg: note: {said}", file=sys.stderr)
+        warnings.warn(said)
     for name, why in lost.items():
         print(f"chexseg: {name}: {why}", file=sys.stderr)
     if lost:
@@ -462,7 +455,7 @@ def _do(command, given, quiet)->int: # exit status
         _log(folder, "note", text)
         if not quiet:
             print(f"chexseg: note: {text}", file=screen, flush=True)
-    with notes(note), hushed(quiet, screen), _on(given.pop("device", None)):
+    with notes(note), hushed(quiet), _on(given.pop("device", None)):
         return _command(command, **given)
 
 # %% ../nbs/76_cli.ipynb #0090
@@ -501,7 +494,8 @@ def main(argv=None # arguments; those of the command line when None
         print(f"chexseg: {why}", file=sys.stderr)
     except KeyboardInterrupt:
         status, why = 130, "stopped"
-        print("chexseg: stopped; the same command goes on from the last finished stage.", file=sys.stderr)
+        again = "; the same command goes on where it was"*(command in ("predict", "run", "study", *STAGES))
+        print(f"chexseg: stopped{again}.", file=sys.stderr)
     _log(_logged_run(command, given), f"chexseg {command}: exit status {status}", why)
     return status
 

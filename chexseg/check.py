@@ -12,6 +12,7 @@ import textwrap
 from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -134,6 +135,17 @@ def _disagreements(study): # yields troubles, at most two a task
                           f"{_films(len(lacking))} ({_said(lacking)}): such films count as films without it.")
 
 # %% ../nbs/18_check.ipynb #0040
+def _one_sided(study): # yields a trouble for each task that all outlined test films show
+    test = study.table[(study.table.split == "test") & study.table.id.isin(study.experts.ids)]
+    shown = [study.experts.positive(i) for i in test.id]
+    for j, t in enumerate(study.tasks):
+        if shown and all(s[j] for s in shown):
+            free = int((study.table[t] == 0).sum())
+            yield Trouble("look", "no film without", t, f"All {_films(len(test))} of test with masks show {t}, so false "
+                          f"alarms and AUROC cannot be measured: {_films(free)} have the label 0, give some of them an "
+                          "empty mask, all black.")
+
+# %% ../nbs/18_check.ipynb #0043
 def _equal_masks(masks): # yields a trouble for each mask that several films have
     drawn = [(found[t]["counts"], i, t) for i, found in masks.masks.items() for t, p in
              zip(masks.tasks, masks.positive(i)) if p]
@@ -143,7 +155,7 @@ def _equal_masks(masks): # yields a trouble for each mask that several films hav
             yield Trouble("look", "equal masks", ids[0], f"{_said(ids)} have the same {t} mask, pixel by pixel: was a file "
                           "copied?")
 
-# %% ../nbs/18_check.ipynb #0043
+# %% ../nbs/18_check.ipynb #0046
 def _odd_masks(masks, sizes): # yields troubles; sizes: {id: (h, w)} of the films that could be read
     for i, found in masks.masks.items():
         area = dict(zip(masks.tasks, masks.area(i)))
@@ -157,14 +169,14 @@ def _odd_masks(masks, sizes): # yields troubles; sizes: {id: (h, w)} of the film
                 yield Trouble("look", "large mask", i, f"the {t} mask of {i} covers {area[t]/h/w:.0%} of the film: is it "
                               "white outside and black inside?")
 
-# %% ../nbs/18_check.ipynb #0045
+# %% ../nbs/18_check.ipynb #0048
 def _strangers(masks, table): # yields a trouble for masks whose film is not there
     try:
         check_ids(masks, table.id, "the masks")
     except ChexsegError as e:
         yield Trouble("stop", "masks", "the masks", str(e))
 
-# %% ../nbs/18_check.ipynb #0049
+# %% ../nbs/18_check.ipynb #0052
 def check_measured(study:Study # with roles
 ):
     "Refuse validation and test films of which none shows any task."
@@ -179,7 +191,7 @@ def check_measured(study:Study # with roles
             raise ChexsegError(f"{where}: none of the {len(part)} films of {split}{left} shows a finding, so nothing "
                                f"can be measured on them: outline one that does{fewer}.")
 
-# %% ../nbs/18_check.ipynb #0051
+# %% ../nbs/18_check.ipynb #0054
 def _draw(study, experts, seed, learn=True): # yields a trouble when expert films cannot be drawn; None: none are
     if study is None or experts is None or set(study.table.split) < {"train", "val", "test"}:
         return
@@ -192,14 +204,16 @@ def _draw(study, experts, seed, learn=True): # yields a trouble when expert film
     except ChexsegError as e:
         yield Trouble("stop", "experts", "", str(e))
 
-# %% ../nbs/18_check.ipynb #0054
+# %% ../nbs/18_check.ipynb #0057
 def _left_out(study): # yields notes
     if study.left_out is not None:
         counts = view_counts(study)
         said = ", ".join(f"{c.films:,} {c.view} films of {c.split}" for c in counts[~counts.used].itertuples())
         yield Trouble("note", "views", "", f"Left out because of their view: {said}.")
     if others := [c for c in study.table if c not in (*KEYS, *study.tasks)]:
-        yield Trouble("note", "columns", "", f"Not used, but could be findings: {', '.join(others)} (choose with --tasks).")
+        asked = study.root and any(Path(study.root, "masks", c).is_dir() for c in others) # as `chexseg init` made them
+        yield Trouble("look" if asked else "note", "columns", "",
+                      f"Not used, but could be findings: {', '.join(others)} (choose with --tasks).")
     if study.not_labels:
         told = ", ".join(f"{c} ({str(v):.20})" for c, v in study.not_labels.items())
         yield Trouble("note", "columns", "", f"Columns that hold no labels: {told}.")
@@ -208,7 +222,7 @@ def _left_out(study): # yields notes
         yield Trouble("note", "no label", "", f"No label of any task: {_films(len(silent))} "
                       f"({_said(list(silent.id))}).")
 
-# %% ../nbs/18_check.ipynb #0056
+# %% ../nbs/18_check.ipynb #0059
 def balance_table(study:Study # an opened data set
 )->pd.DataFrame: # split, task, present, absent, uncertain, blank, outlined: numbers of films
     "How many films of each split have each finding."
@@ -221,7 +235,7 @@ def balance_table(study:Study # an opened data set
             rows.append((split, t, *counts, int(films[t].isna().sum()), sum(int(d[j]) for d in drawn)))
     return pd.DataFrame(rows, columns=["split", "task", "present", "absent", "uncertain", "blank", "outlined"])
 
-# %% ../nbs/18_check.ipynb #0059
+# %% ../nbs/18_check.ipynb #0062
 class Checked(NamedTuple):
     "What was found in a folder."
     folder: str           # that was checked
@@ -231,15 +245,15 @@ class Checked(NamedTuple):
     @property
     def stops(self): return [t for t in self.troubles if t.level == "stop"]
 
-# %% ../nbs/18_check.ipynb #0061
+# %% ../nbs/18_check.ipynb #0064
 _FIRST = ("folder", "labels", "split", "patient", "masks", "mask size", "boxes", "experts", "no positive")
 
 def _sorted(troubles)->list: # each once
     many = Counter(t.kind for t in troubles)
     def place(t): return _FIRST.index(t.kind) if t.kind in _FIRST else len(_FIRST)
-    return sorted(dict.fromkeys(troubles), key=lambda t: (LEVELS.index(t.level), place(t), -many[t.kind], t.kind))
+    return sorted(dict.fromkeys(troubles), key=lambda t: (LEVELS.index(t.level), place(t), many[t.kind], t.kind))
 
-# %% ../nbs/18_check.ipynb #0064
+# %% ../nbs/18_check.ipynb #0067
 def _boxed(study)->tuple: # the study with labels that follow from boxes, the boxes, and troubles
     try:
         study, boxes = with_boxes(study, check=False)
@@ -247,7 +261,7 @@ def _boxed(study)->tuple: # the study with labels that follow from boxes, the bo
     except ChexsegError as e:
         return study, None, [Trouble("stop", "boxes", "boxes.json", str(e))]
 
-# %% ../nbs/18_check.ipynb #0066
+# %% ../nbs/18_check.ipynb #0069
 def _of_study(study, side, workers, boxes=None): # yields the troubles of films, labels and masks
     screening = screen_films(study.table, workers)
     films = screening.films
@@ -255,13 +269,14 @@ def _of_study(study, side, workers, boxes=None): # yields the troubles of films,
     yield from film_troubles(screening, side)
     yield from _shared_patients(study.table)
     yield from _gaps(study)
+    yield from _one_sided(study)
     yield from _odd_masks(study.experts, sizes)
     yield from _odd_masks(boxes or MaskSet(tasks=[]), sizes)
     yield from _equal_masks(study.experts)
     yield from _disagreements(study)
     yield from _left_out(study)
 
-# %% ../nbs/18_check.ipynb #0067
+# %% ../nbs/18_check.ipynb #0070
 def check_data(
     folder, # as `open_study` takes it
     tasks=None, # what is to be found; None takes what the ground truth covers
@@ -287,7 +302,7 @@ def check_data(
     study = study if table is not None else None
     return Checked(str(folder), study, _sorted(troubles), study and balance_table(study))
 
-# %% ../nbs/18_check.ipynb #0072
+# %% ../nbs/18_check.ipynb #0075
 def _kind_lines(kind, troubles, examples, folder)->list: # lines of text; what lies in the folder is named without it
     first = troubles[0]
     more = len(troubles) - examples
@@ -297,7 +312,7 @@ def _kind_lines(kind, troubles, examples, folder)->list: # lines of text; what l
         lines += textwrap.wrap(said, 100, initial_indent="      ", subsequent_indent="        ", max_lines=3)
     return lines + [f"      and {more:,} more"]*(more > 0 < examples)
 
-# %% ../nbs/18_check.ipynb #0074
+# %% ../nbs/18_check.ipynb #0077
 def _balance_lines(balance, most=14)->list: # lines of text: a task a line; most: lines
     wide = balance.pivot(index="task", columns="split")
     splits = [s for s in ("train", "val", "test") if s in set(balance.split)]
@@ -310,7 +325,7 @@ def _balance_lines(balance, most=14)->list: # lines of text: a task a line; most
     rows = [f"{t:<26.26}" + "".join(f"{wide.loc[t, (c, s)]:>7}" for s, c in columns) for t in tasks[:most]]
     return [head, under, *rows] + [f"and {len(tasks) - most} tasks more"]*(len(tasks) > most)
 
-# %% ../nbs/18_check.ipynb #0076
+# %% ../nbs/18_check.ipynb #0079
 def check_page(
     checked:Checked, # from `check_data`
     more=(), # lines to put below
@@ -329,7 +344,7 @@ def check_page(
             break
     return "\n".join([*head, "", *found, *below][:most])
 
-# %% ../nbs/18_check.ipynb #0081
+# %% ../nbs/18_check.ipynb #0084
 def check_record(checked:Checked # from `check_data`
 )->dict: # what JSON can hold
     "What was found, for scripts."
@@ -340,20 +355,20 @@ def check_record(checked:Checked # from `check_data`
     return dict(folder=checked.folder, stops=len(checked.stops), films=films, counts=counts, troubles=troubles,
                 balance=balance)
 
-# %% ../nbs/18_check.ipynb #0084
+# %% ../nbs/18_check.ipynb #0087
 def bad_films(checked:Checked # from `check_data`
 )->list: # ids
     "The films that can be left out: missing, unreadable, blank, and all but one of those that are there twice."
     return list(dict.fromkeys(i for t in checked.troubles for i in t.films))
 
-# %% ../nbs/18_check.ipynb #0087
+# %% ../nbs/18_check.ipynb #0090
 def noted(checked:Checked # from `check_data`
 )->Checked: # without what stops a run because of bad films
     "The same list when bad films are left out."
     told = [t._replace(level="note", sentence=f"Left out: {t.sentence}") if t.films else t for t in checked.troubles]
     return checked._replace(troubles=_sorted(told))
 
-# %% ../nbs/18_check.ipynb #0089
+# %% ../nbs/18_check.ipynb #0092
 def leave_out(
     study:Study, # an opened data set
     ids, # films to leave out

@@ -13,6 +13,7 @@ import errno
 import hashlib
 import importlib.metadata
 import inspect
+import io
 import json
 import os
 import platform
@@ -353,12 +354,22 @@ def wait_for(path, # a file that another process is going to write
 # %% ../nbs/00_core.ipynb #0081
 class Bar(tqdm):
     "A text bar that ends as one line: what was done, how often, in how many seconds."
+    log = None # where a line a minute goes, instead of a bar
+    def display(self, *args, **kwargs):
+        if self.log is None:
+            return super().display(*args, **kwargs)
+        if 0 < self.n < (self.total or np.inf):
+            about = self.format_dict
+            left = (self.total - self.n)*about["elapsed"]/self.n/60 if self.total else 0
+            ends = f" of {self.total:,}, {left:.0f} min left" if self.total else ""
+            print(f"{self.desc}: {self.n:,}{ends}", file=self.log, flush=True)
     def close(self):
         seconds = self.format_dict["elapsed"]
         told = not self.disable and seconds >= 1
+        self.log, log = None, self.log
         super().close()
         if told:
-            print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=self.fp, flush=True)
+            print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=log or self.fp, flush=True)
 
 # %% ../nbs/00_core.ipynb #0082
 def progress(
@@ -369,6 +380,9 @@ def progress(
     "A progress bar that names its work."
     notebook = "ipykernel" in sys.modules # there the error stream is red
     seen = notebook or sys.stderr.isatty()
-    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0 or not seen
-    stream = sys.stdout if notebook else sys.stderr
-    return Bar(items, desc=desc, total=total, leave=False, disable=quiet, mininterval=0.3, file=stream, ascii=" ━")
+    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0
+    stream = sys.stdout if notebook else sys.stderr if seen else io.StringIO()
+    bar = Bar(items, desc=desc, total=total, leave=False, disable=quiet, mininterval=0.3 if seen else 60, file=stream,
+              ascii=" ━")
+    bar.log = None if seen else sys.stderr
+    return bar

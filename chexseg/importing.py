@@ -154,7 +154,11 @@ def renamed(
         for t in masks.tasks:
             rles.setdefault(new[t], []).append(masks.rle(i, t))
         found[i] = {n: some[0] if len(some) == 1 else encode(coco.decode(coco.merge(some))) for n, some in rles.items()}
-    return MaskSet(found, in_order(set(new.values()))).select(as_tasks(tasks) or in_order(set(new.values())))
+    have, wanted = in_order(set(new.values())), as_tasks(tasks)
+    if wanted and not set(wanted) & set(have):
+        raise ChexsegError(f"The file calls what it holds {', '.join(have)}, not {', '.join(wanted)}: give it that name "
+                           f"(--rename '{have[0]}={wanted[0]}').")
+    return MaskSet(found, have).select(wanted or have)
 
 # %% ../nbs/24_importing.ipynb #0026
 def _resized(rle, size)->dict: # RLE of another size: (h, w)

@@ -8,6 +8,7 @@ __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'che
 
 # %% ../nbs/14_own.ipynb #0002
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -190,7 +191,9 @@ masks/FINDING/FILM.png  What somebody outlined: white inside, black outside, of 
                         outlines.json may hold polygons: {"FILM": {"img_size": [height, width],
                         "FINDING": [[[x, y], [x, y], ...]]}}.
 
-Outline 20 films or more. Half of them are for testing; learn from most of the others (--experts 8, say).
+Outline 20 films or more, some that show nothing among them: without these, false alarms cannot be measured. Half of the
+films with masks are for testing. Of the other half networks learn from two in three (--experts 6 of 10); those that are
+left tell how good pseudo-masks are.
 
 boxes.json              Boxes on training films, where somebody has drawn some: `chexseg import` makes it of YOLO's
                         files or a table. Networks learn from it; nobody is scored against it.
@@ -227,7 +230,16 @@ def _check_init(folder, tasks): # complain before anything is made
         if (other := same.setdefault(t.casefold(), t)) != t:
             raise ChexsegError(f"{other!r} and {t!r} would be one folder on macOS and Windows: name them otherwise.")
 
-# %% ../nbs/14_own.ipynb #0054
+# %% ../nbs/14_own.ipynb #0055
+def _where(films, folder)->list: # a sentence, when they lie in several folders
+    places = Counter(f.parent.relative_to(folder).as_posix() for f in films)
+    if len(places) < 2:
+        return []
+    named = ", ".join(f"{n:,} in {place}" for place, n in places.most_common(5))
+    more = f" and {len(places) - 5:,} folders more"*(len(places) > 5)
+    return [f"listed {len(films):,} films: {named}{more}; if some of these are masks, take their rows out of labels.csv"]
+
+# %% ../nbs/14_own.ipynb #0057
 def init_folder(
     folder, # where the films are, or will be
     tasks=("Finding",), # the findings to look for, as you call them
@@ -244,4 +256,5 @@ def init_folder(
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
     made = [*new, *(n for n, w in written.items() if w)]
     kept = [n for n, w in written.items() if not w]
-    return [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
+    said = [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
+    return said + (_where(find_films(folder), folder) if written["labels.csv"] else [])

@@ -8,23 +8,28 @@ __all__ = ['HEART', 'LUNGS', 'OUTPUTS', 'find_inputs', 'files_part', 'picture', 
 
 # %% ../nbs/53_predict.ipynb #0002
 import glob
+import hashlib
+import json
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
+from fastcore.basics import chunked
+from PIL import Image, ImageDraw, ImageFont
 
 from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, given_paths, image_id,
-                          progress)
+                          may_write, progress)
 from .data import Part, Study
 from .films import check_free, file_numbers
 from .inference import film_masks, load_segmenter
-from .masks import MaskSet
+from .masks import MaskSet, check_runs
 from .own import find_films
 from .segmentation import MaskFilms, Segmenter, batch_probs, ious_at, mask_probs
-from .show import overlay
+from .show import color_of, overlay
 from .supervision import decide
 from .unlike import unlikeness
 
@@ -80,27 +85,44 @@ def files_part(files # paths of films
     return Part(pd.DataFrame(dict(id=ids, path=[str(f) for f in files])))
 
 # %% ../nbs/53_predict.ipynb #0016
+def _with_legend(image, found)->Image.Image: # names of findings in their colours below a picture
+    size = max(10, min(image.width//30, 22))
+    font, room = ImageFont.load_default(size), int(1.6*size)
+    across = max(1, image.width//(16*size))
+    rows = -(-max(len(found), 1)//across)
+    whole = Image.new("RGB", (image.width, image.height + rows*room + size//2))
+    whole.paste(image)
+    draw = ImageDraw.Draw(whole)
+    for k, name in enumerate(found or ["nothing was found"]):
+        x, y = size//2 + k%across*image.width//across, image.height + size//2 + k//across*room
+        if found:
+            draw.rectangle((x, y, x + size, y + size), fill=tuple(round(255*c) for c in color_of(name)))
+        draw.text((x + size*1.4*bool(found), y - size*.15), name, fill="white", font=font)
+    return whole
+
+# %% ../nbs/53_predict.ipynb #0017
 def picture(
     film:np.ndarray, # uint8 (h, w)
     masks:np.ndarray, # uint8 (tasks, h, w)
     tasks, # their names
     longest:int=1200, # largest side of the picture, in pixels
 )->Image.Image:
-    "An overlay, made smaller by a whole number where the film is large."
+    "An overlay with a legend, made smaller by a whole number where the film is large."
     k = -(-max(film.shape) // longest)
     small = np.asarray(Image.fromarray(film).reduce(k))
-    return Image.fromarray(overlay(small, masks[:, ::k, ::k], tasks))
+    found = [t for t, m in zip(tasks, masks) if m.any()]
+    return _with_legend(Image.fromarray(overlay(small, masks[:, ::k, ::k], tasks)), found)
 
-# %% ../nbs/53_predict.ipynb #0019
+# %% ../nbs/53_predict.ipynb #0021
 HEART = ("heart", "cardiac silhouette")
 LUNGS = ("lung", "lungs", "both lungs", "left lung", "right lung")
 
-# %% ../nbs/53_predict.ipynb #0020
+# %% ../nbs/53_predict.ipynb #0022
 def _width(mask)->int: # pixels from the first to the last column that has one
     columns = np.flatnonzero(mask.any(0))
     return int(columns[-1] - columns[0] + 1) if len(columns) else 0
 
-# %% ../nbs/53_predict.ipynb #0021
+# %% ../nbs/53_predict.ipynb #0023
 def cardiothoracic_ratio(
     masks:np.ndarray, # uint8 (tasks, h, w)
     tasks, # their names
@@ -112,7 +134,7 @@ def cardiothoracic_ratio(
     heart, lungs = _width(together(HEART)), _width(together(LUNGS))
     return heart/lungs if heart and lungs else np.nan
 
-# %% ../nbs/53_predict.ipynb #0024
+# %% ../nbs/53_predict.ipynb #0026
 def _row(id, path, masks, scores, tasks)->dict: # of the table; masks: (tasks, h, w)
     row = dict(id=id, path=path, height=masks.shape[1], width=masks.shape[2])
     for task, mask, score in zip(tasks, masks, scores):
@@ -121,33 +143,33 @@ def _row(id, path, masks, scores, tasks)->dict: # of the table; masks: (tasks, h
     ratio = cardiothoracic_ratio(masks, tasks)
     return row if np.isnan(ratio) else row | {"cardiothoracic ratio": round(ratio, 3)}
 
-# %% ../nbs/53_predict.ipynb #0027
+# %% ../nbs/53_predict.ipynb #0029
 OUTPUTS = {
-    "overlays": "NAME.png: the film with what was found",
+    "overlays": "overlays/NAME.png: the film with what was found",
     "masks": "masks/TASK/NAME.png: white where something was found",
     "json": "segmentations.json: the masks in the CheXlocalize format",
     "csv": "films.csv: probabilities, areas, the cardiothoracic ratio where heart and lungs are known, and how unlike "
-           "the films of the training each film is",
+           "the films of the training each film is; failed.csv: films that could not be outlined, and why",
 }
 
-# %% ../nbs/53_predict.ipynb #0028
+# %% ../nbs/53_predict.ipynb #0030
 def _files(out, ids, tasks, write)->list: # all that will be written
-    files = [out/f"{i}.png" for i in ids] if "overlays" in write else []
+    files = [out/"overlays"/f"{i}.png" for i in ids] if "overlays" in write else []
     files += [out/"masks"/t/f"{i}.png" for i in ids for t in tasks] if "masks" in write else []
     files += [out/"segmentations.json"] if "json" in write else []
     return files + ([out/"films.csv"] if "csv" in write else [])
 
-# %% ../nbs/53_predict.ipynb #0032
+# %% ../nbs/53_predict.ipynb #0034
 def _write_film(out, id, film, masks, tasks, write): # each file appears when it is whole
     pictures = {out/"masks"/t/f"{id}.png": Image.fromarray(255*m) for t, m in zip(tasks, masks)}
     pictures = pictures if "masks" in write else {}
     if "overlays" in write:
-        pictures[out/f"{id}.png"] = picture(film, masks, tasks)
+        pictures[out/"overlays"/f"{id}.png"] = picture(film, masks, tasks)
     for path, image in pictures.items():
         with atomic_path(path) as p:
             image.save(p)
 
-# %% ../nbs/53_predict.ipynb #0035
+# %% ../nbs/53_predict.ipynb #0037
 def _attempt(wrong, id, path, f): # what f() gives; None when it fails, and the reason goes into `wrong`
     try:
         return f()
@@ -155,32 +177,32 @@ def _attempt(wrong, id, path, f): # what f() gives; None when it fails, and the 
         why = (str(e).strip() or type(e).__name__).splitlines()[0]
         wrong[id] = why if isinstance(e, ChexsegError) else f"{path} failed: {type(e).__name__}: {why}"
 
-# %% ../nbs/53_predict.ipynb #0037
+# %% ../nbs/53_predict.ipynb #0039
 def _answers(model, squares)->list: # for each film probabilities (tasks, side, side) and scores (tasks,)
     return list(zip(*batch_probs(model, torch.from_numpy(np.stack(squares))[:, None].float()/255)))
 
-# %% ../nbs/53_predict.ipynb #0038
+# %% ../nbs/53_predict.ipynb #0040
 def _block_answers(model, squares, tell)->list: # of many films at once; one by one where that fails. tell: `_attempt`
     try:
         return _answers(model, list(squares.values()))
     except Exception:
         return [(tell(k, lambda: _answers(model, [square])) or [None])[0] for k, square in squares.items()]
 
-# %% ../nbs/53_predict.ipynb #0040
+# %% ../nbs/53_predict.ipynb #0042
 def _decided(model, probs, scores, size)->MaskSet: # one film, called "film"
     c = model.config
     cutoffs, thresholds = ([c[name][t] for t in c["tasks"]] for name in ("cutoffs", "thresholds"))
     rles = film_masks(probs, size, np.array(thresholds), scores >= np.array(cutoffs))
     return MaskSet({"film": dict(zip(c["tasks"], rles))}, c["tasks"])
 
-# %% ../nbs/53_predict.ipynb #0041
+# %% ../nbs/53_predict.ipynb #0043
 class Predicted(NamedTuple):
     "What became of some films."
     masks: MaskSet # of the films that went well
     table: pd.DataFrame # one row for each of them
     wrong: dict # name of a film -> what went wrong with it
 
-# %% ../nbs/53_predict.ipynb #0042
+# %% ../nbs/53_predict.ipynb #0044
 def _unlike(model, squares)->dict: # {number of a film: how unlike it is}; empty where the segmenter cannot tell
     try:
         far = unlikeness(model, np.stack([*squares.values()]))
@@ -188,7 +210,7 @@ def _unlike(model, squares)->dict: # {number of a film: how unlike it is}; empty
         far = None
     return {} if far is None else {k: dict(unlike=round(float(d), 2)) for k, d in zip(squares, far)}
 
-# %% ../nbs/53_predict.ipynb #0044
+# %% ../nbs/53_predict.ipynb #0046
 def _block(model, part, ks, write, out, wrong): # yields the masks and the row of each film that goes well
     ids, paths, side = part.ids, part.paths, model.config["side"]
     def tell(k, f): return _attempt(wrong, ids[k], paths[k], f)
@@ -205,24 +227,88 @@ def _block(model, part, ks, write, out, wrong): # yields the masks and the row o
         if answer and (done := tell(k, lambda: finish(k, answer))):
             yield ids[k], *done
 
-# %% ../nbs/53_predict.ipynb #0046
-def _blocks(n, bs): # yields ranges of film numbers, with a bar that counts films
-    with progress(None, "predicting", n) as bar:
-        for a in range(0, n, bs):
-            yield range(a, min(a + bs, n))
-            bar.update(min(bs, n - a))
-
 # %% ../nbs/53_predict.ipynb #0048
+def _blocks(ks, bs): # yields lists of film numbers, with a bar that counts films
+    with progress(None, "predicting", len(ks)) as bar:
+        for some in chunked(ks, bs):
+            yield some
+            bar.update(len(some))
+
+# %% ../nbs/53_predict.ipynb #0051
+def _note_early(rows, n)->bool: # has it been looked at whether most films are unlike? n: of all films
+    if len(rows) < 50:
+        return False
+    far = sum(r.get("unlike", 0) > 1 for r in rows)
+    if far > len(rows)/2 and n > len(rows):
+        warnings.warn(f"{far:,} of the first {len(rows):,} films are unlike those that the segmenter has learnt from: its "
+                      "masks may be worth little on them.")
+    return True
+
+# %% ../nbs/53_predict.ipynb #0054
+def _fingerprint(model, write)->str: # of all that decides what is written for a film
+    told = hashlib.sha256(json.dumps([model.config, sorted(write)], sort_keys=True, default=str).encode())
+    for numbers in model.state_dict().values():
+        told.update(numbers.cpu().numpy().tobytes())
+    return told.hexdigest()
+
+# %% ../nbs/53_predict.ipynb #0055
+def _note_done(journal, about, *film): # film: id, path, {task: RLE}, row of the table
+    new = not journal.exists()
+    with may_write(journal):
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        with open(journal, "a", encoding="utf-8") as f:
+            f.write(json.dumps(about)*new + "\n"*new + json.dumps(film) + "\n")
+
+# %% ../nbs/53_predict.ipynb #0056
+def _done_before(journal, about, part)->dict: # {id: ({task: RLE}, row)}; None where nothing was begun in this way
+    try:
+        first, *lines = journal.read_text(encoding="utf-8").splitlines()
+        if json.loads(first) != about:
+            return None
+    except (OSError, ValueError):
+        return None
+    paths, done = dict(zip(part.ids, part.paths)), {}
+    for line in lines:
+        with suppress(ValueError, TypeError, KeyError, AttributeError, ChexsegError): # the last one may have broken off
+            id, path, rles, row = json.loads(line)
+            check_runs({id: rles})
+            if paths.get(id) == path:
+                done[id] = rles, dict(row)
+    return done
+
+# %% ../nbs/53_predict.ipynb #0058
 def _write_all(out, made, write): # what all films share; refuse when there is none
     if not made.masks:
         raise ChexsegError(f"No film could be outlined. {' '.join(list(made.wrong.values())[:3])}")
     if "json" in write:
         made.masks.save(out/"segmentations.json")
-    if "csv" in write:
-        with atomic_path(out/"films.csv") as p:
-            made.table.to_csv(p, index=False)
+    failed = pd.DataFrame(made.wrong.items(), columns=["id", "why"])
+    (out/"failed.csv").unlink(missing_ok=True) # of another time
+    for name, table in dict(films=made.table, failed=failed).items():
+        if "csv" in write and len(table):
+            with atomic_path(out/f"{name}.csv") as p:
+                table.to_csv(p, index=False)
 
-# %% ../nbs/53_predict.ipynb #0050
+# %% ../nbs/53_predict.ipynb #0060
+JOURNAL = "unfinished.jsonl"
+
+def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, in turn; those that are done are not again
+    journal, about = out/JOURNAL, _fingerprint(model, write)
+    before = None if overwrite else _done_before(journal, about, part)
+    check_free(_files(out, part.ids, model.config["tasks"], write), file_numbers(part.paths), before is not None or overwrite)
+    if before is None:
+        journal.unlink(missing_ok=True)
+    done, wrong, said = before or {}, {}, False
+    for ks in _blocks([k for k, i in enumerate(part.ids) if i not in done], bs):
+        for id, rles, row in _block(model, part, ks, write, out, wrong):
+            _note_done(journal, about, id, row["path"], rles, row)
+            done[id] = rles, row
+        said = said or _note_early([row for _, row in done.values()], len(part))
+    done = {i: done[i] for i in part.ids if i in done}
+    masks = MaskSet({i: rles for i, (rles, _) in done.items()}, model.config["tasks"])
+    return Predicted(masks, pd.DataFrame([row for _, row in done.values()]), wrong)
+
+# %% ../nbs/53_predict.ipynb #0061
 @checks_arguments
 def predict_files(
     model, # a segmenter, or the path of one
@@ -237,18 +323,12 @@ def predict_files(
     write = [check_name(w, OUTPUTS, "output") for w in write]
     part = files_part(find_inputs(what, out))
     model = model if isinstance(model, Segmenter) else load_segmenter(model)
-    tasks, wrong, rows, masks = model.config["tasks"], {}, [], {}
-    check_free(_files(out, part.ids, tasks, write), file_numbers(part.paths), overwrite)
-    model.eval()
-    for ks in _blocks(len(part), bs):
-        for id, found, row in _block(model, part, ks, write, out, wrong):
-            masks[id] = found
-            rows.append(row)
-    made = Predicted(MaskSet(masks, tasks), pd.DataFrame(rows), wrong)
+    made = _outlined(model.eval(), part, out, write, overwrite, bs)
     _write_all(out, made, write)
+    (out/JOURNAL).unlink(missing_ok=True)
     return made
 
-# %% ../nbs/53_predict.ipynb #0054
+# %% ../nbs/53_predict.ipynb #0067
 def unlike_text(
     table:pd.DataFrame, # from `predict_files`
     most:int=5, # films that are named
@@ -261,7 +341,7 @@ def unlike_text(
     return (f"{len(far):,} of {len(table):,} films are unlike those that the segmenter has learnt from, {named}{more}: "
             "their masks may be worth little (column unlike of the table; 1 is the limit).")
 
-# %% ../nbs/53_predict.ipynb #0062
+# %% ../nbs/53_predict.ipynb #0075
 def _for_model(model, study)->Part: # all films of a study with all tasks of a model; what the study lacks is unknown
     tasks = model.config["tasks"]
     if not set(tasks) & set(study.tasks):
@@ -271,13 +351,13 @@ def _for_model(model, study)->Part: # all films of a study with all tasks of a m
     table = part.table.assign(**{t: np.nan for t in tasks if t not in study.tasks})
     return Part(table, tasks, MaskSet(study.experts.masks, [*study.tasks, *tasks]).select(tasks))
 
-# %% ../nbs/53_predict.ipynb #0064
+# %% ../nbs/53_predict.ipynb #0077
 def _mean_ious(model, outlined, thresholds)->dict: # {task: mean IoU over the outlined films that show it}
     films = MaskFilms(outlined, model.config["side"])
     probs = np.stack([p for p, _ in mask_probs(model, films)])
     return ious_at(probs, films.all_masks(), {t: thresholds[t] for t in outlined.tasks})
 
-# %% ../nbs/53_predict.ipynb #0066
+# %% ../nbs/53_predict.ipynb #0079
 def retune(
     model:Segmenter, # a trained segmenter; its thresholds and cutoffs are changed
     study:Study, # films with a few outlines, and image labels

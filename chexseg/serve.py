@@ -14,6 +14,7 @@ import tempfile
 import threading
 import zipfile
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from .core import ChexsegError
@@ -217,11 +218,9 @@ def _listening(port)->socket.socket: # on this computer; port 0: any that is fre
 
 # %% ../nbs/75a_serve.ipynb #0030
 def _uvicorn(): # the module
-    try:
-        import starlette
-        import uvicorn
-    except ImportError:
-        raise ChexsegError('A page for films needs a small web server: pip install "chexseg[serve]".') from None
+    if not all(map(find_spec, ("starlette", "uvicorn"))):
+        raise ChexsegError('A page for films needs a small web server: pip install "chexseg[serve]".')
+    import uvicorn
     return uvicorn
 
 # %% ../nbs/75a_serve.ipynb #0031

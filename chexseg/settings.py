@@ -8,8 +8,9 @@ __all__ = ['EXIT_CODES', 'SHELLS', 'read_config', 'with_config', 'hushed', 'note
 # %% ../nbs/71_settings.ipynb #0002
 import argparse
 import io
+import os
 import warnings
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from .choices import options
@@ -65,26 +66,26 @@ def with_config(
     return (read_config(path) if path else {}) | typed
 
 # %% ../nbs/71_settings.ipynb #0017
-class _Plain(io.TextIOBase):
-    "A stream that is no terminal, so that no bar is drawn on it."
-    def __init__(self, to): self.to = to
-    def write(self, text): return self.to.write(text)
-    def flush(self): self.to.flush()
-
-# %% ../nbs/71_settings.ipynb #0018
 @contextmanager
 def hushed(
     on:bool=True, # False: nothing changes
-    errors=None, # where errors go
 ): # a context
     "As long as this lasts, results, stages and bars are not shown; what goes to the error stream is."
     if not on:
         yield
         return
-    with redirect_stdout(io.StringIO()), redirect_stderr(_Plain(errors)):
-        yield
+    before = os.environ.get("CHEXSEG_PROGRESS")
+    os.environ["CHEXSEG_PROGRESS"] = "0"
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        if before is None:
+            del os.environ["CHEXSEG_PROGRESS"]
+        else:
+            os.environ["CHEXSEG_PROGRESS"] = before
 
-# %% ../nbs/71_settings.ipynb #0021
+# %% ../nbs/71_settings.ipynb #0020
 @contextmanager
 def notes(
     write, # called with each line
@@ -99,7 +100,7 @@ def notes(
         warnings.showwarning = show
         yield
 
-# %% ../nbs/71_settings.ipynb #0024
+# %% ../nbs/71_settings.ipynb #0023
 def _named_films(folder)->set: # ids, patients and paths of a run; None before it knows its films
     import pandas as pd
     path = Path(folder)/"study.csv"
@@ -108,7 +109,7 @@ def _named_films(folder)->set: # ids, patients and paths of a run; None before i
     t = pd.read_csv(path, usecols=["id", "path", "patient"], dtype=str)
     return {*t.id, *t.patient, *t.path}
 
-# %% ../nbs/71_settings.ipynb #0025
+# %% ../nbs/71_settings.ipynb #0024
 def without_films(
     text:str, # a sentence, about to be written into a log
     folder, # the run folder
@@ -121,7 +122,7 @@ def without_films(
     def is_name(word): return "/" in word or "\\" in word or bare(word) in names
     return " ".join("(...)" if is_name(word) else word for word in text.split())
 
-# %% ../nbs/71_settings.ipynb #0028
+# %% ../nbs/71_settings.ipynb #0027
 EXIT_CODES = {
     0: "fine",
     1: "something that you can mend, said in one sentence; `verify`: a file is not whole",
@@ -130,10 +131,10 @@ EXIT_CODES = {
     130: "stopped (Ctrl-C); the same command goes on from the last finished stage",
 } # number -> what it means
 
-# %% ../nbs/71_settings.ipynb #0031
+# %% ../nbs/71_settings.ipynb #0030
 SHELLS = ("bash", "zsh", "tcsh") # that can be told
 
-# %% ../nbs/71_settings.ipynb #0032
+# %% ../nbs/71_settings.ipynb #0031
 def _each_action(parser): # of a parser and of those of its commands
     for action in parser._actions:
         yield action
@@ -141,7 +142,7 @@ def _each_action(parser): # of a parser and of those of its commands
             for p in action.choices.values():
                 yield from _each_action(p)
 
-# %% ../nbs/71_settings.ipynb #0033
+# %% ../nbs/71_settings.ipynb #0032
 def completion(
     parser:argparse.ArgumentParser, # the command line
     shell:str="bash", # one of `SHELLS`

@@ -100,7 +100,9 @@ def _check_columns(
     if not len(df):
         raise ChexsegError(f"{path} lists no films: is it the whole file?")
     if not _observations(df):
-        raise ChexsegError(f"{path} has no column with labels (1, 0, -1 or blank): it needs one for each finding.")
+        words = ", ".join(f"{c!r} holds {str(v)!r:.30}" for c, v in list(_not_labels(df).items())[:3])
+        raise ChexsegError(f"{path} has no column with labels (1, 0, -1 or blank): it needs one for each finding"
+                           + (f"; {words}." if words else "."))
     if df.Path.isna().any():
         row = int(df.Path.isna().argmax()) + 2
         _complain(f"{path}: row {row} names no film: fill its Path in, or drop it.", faults)

@@ -200,7 +200,9 @@ def test_predict_does_what_it_can(films, one_task, tmp_path, capsys):
     assert status == 3 and "broken.png cannot be read" in err and "1 of 2 films could not be outlined" in err
     made = json.loads((out/"segmentations.json").read_text())
     assert [list(m) for m in made.values()] == [["Enlarged Cardiomediastinum"]]
-    assert Image.open(next(out.glob("*.png"))).size == Image.open(film).size
+    overlay = Image.open(next(out.glob("overlays/*.png"))) # with its legend below
+    assert (overlay.width, overlay.height > Image.open(film).height) == (Image.open(film).width, True)
+    assert pd.read_csv(out/"failed.csv").id.tolist() == ["broken"]
     table = pd.read_csv(out/"films.csv")
     mask = np.asarray(Image.open(next(out.glob("masks/Enlarged Cardiomediastinum/*.png"))))
     assert table["Enlarged Cardiomediastinum: pixels"].tolist() == [np.count_nonzero(mask)]
