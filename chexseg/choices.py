@@ -120,7 +120,7 @@ class StudyChoices:
 @dataclass(frozen=True)
 class ClassifierChoices:
     "The classifier: arguments of `fit_classifier`."
-    arch: str = _choice("small", "backbone: small, or a torchvision name such as densenet121")
+    arch: str = _choice("small", "backbone: small, densenet121 or others of torchvision, timm:NAME, efficientnet-lite0")
     epochs: int = _choice(0, "epochs; 0: as many as suit the network and the number of films", least=0,
                           most=10_000)
     bs: int = _choice(32, "films a batch", least=1, most=100_000)
@@ -153,7 +153,7 @@ class IrnetChoices:
 @dataclass(frozen=True)
 class SegmenterChoices:
     "Segmenters: arguments of `fit_segmenter`."
-    encoder: str = _choice("small", "encoder: small, or a torchvision name")
+    encoder: str = _choice("small", "encoder: small, a name of torchvision, timm:NAME, efficientnet-lite0")
     decoder: str = _choice("", "decoder: light, dynamic (fastai's U-Net), fpn or deeplabv3plus; "
                            "empty: light for the small encoder, else dynamic", ("", *DECODERS))
     weights: str = _choice("classifier", "where the encoder's weights come from: classifier, imagenet or random",

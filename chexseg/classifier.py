@@ -4,26 +4,25 @@
 
 # %% auto #0
 __all__ = ['SETTING_WORDS', 'COMPETITION', 'NaNBCE', 'ThreeWay', 'ThreeWayLoss', 'Normalize', 'Standardize', 'ResBlock',
-           'small_trunk', 'torchvision_trunk', 'unroll', 'run_trunk', 'set_output_stride', 'Classifier',
-           'build_classifier', 'load_classifier', 'auroc_table', 'MeanAUROC', 'classifier_settings', 'check_trainable',
-           'one_sided', 'fit_classifier', 'predict_probs']
+           'small_trunk', 'unroll', 'run_trunk', 'set_output_stride', 'Classifier', 'build_classifier',
+           'load_classifier', 'auroc_table', 'MeanAUROC', 'classifier_settings', 'check_trainable', 'one_sided',
+           'fit_classifier', 'predict_probs']
 
 # %% ../nbs/31_classifier.ipynb #0002
 import copy
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-import torchvision
 from fastcore.basics import patch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from .core import TASKS, ChexsegError, check_name, checks_arguments, progress, set_seed
 from .data import Part
+from .encoders import encoder
 from .films import check_side
 from .tables import KEYS
 from .hardware import autocast, best_device
@@ -140,41 +139,13 @@ def small_trunk(
     blocks = [ResBlock(n_in, n_out, s) for n_in, n_out, s in zip((widths[0], *widths), widths, strides)]
     return nn.Sequential(stem, *blocks)
 
-# %% ../nbs/31_classifier.ipynb #0045
-def _torchvision_net(arch, pretrained)->nn.Module: # a whole network of torchvision
-    try:
-        return torchvision.models.get_model(arch, weights="DEFAULT" if pretrained else None)
-    except ValueError:
-        raise ChexsegError(f"Unknown architecture {arch!r}: choose 'small' or a torchvision name such as "
-                           "'densenet121' or 'resnet18'.") from None
-    except (OSError, RuntimeError) as e:
-        folder = Path(torch.hub.get_dir())/"checkpoints"
-        raise ChexsegError(f"ImageNet weights for {arch} could not be downloaded ({e}): pass pretrained=False or put "
-                           f"the file into {folder}.") from None
-
 # %% ../nbs/31_classifier.ipynb #0047
-def _convolutions(net, arch)->nn.Sequential: # what stands before the average in a network
-    if hasattr(net, "features"):
-        return net.features
-    if not hasattr(net, "layer4"):
-        raise ChexsegError(f"{arch!r} has no plain convolutional trunk: use a DenseNet or a ResNet.")
-    return nn.Sequential(*(m for n, m in net.named_children() if n not in ("avgpool", "fc")))
-
-# %% ../nbs/31_classifier.ipynb #0049
-def torchvision_trunk(
-    arch:str, # a torchvision name: "densenet121", "resnet18", ...
-    pretrained:bool=True, # with ImageNet's weights
-)->nn.Sequential: # (B, 3, h, w) -> (B, channels, h/32, w/32)
-    "The convolutional part of a torchvision network."
-    return _convolutions(_torchvision_net(arch, pretrained), arch)
-
-# %% ../nbs/31_classifier.ipynb #0052
 def unroll(trunk:nn.Module, # layers, perhaps in lists of lists
 )->list: # the layers, one after the other
     "The layers of nested `nn.Sequential`s as one flat list."
     return [leaf for m in trunk for leaf in unroll(m)] if type(trunk) is nn.Sequential else [trunk]
 
-# %% ../nbs/31_classifier.ipynb #0055
+# %% ../nbs/31_classifier.ipynb #0050
 def run_trunk(
     layers, # as `unroll` gives them
     x:torch.Tensor, # (B, channels, h, w)
@@ -188,14 +159,14 @@ def run_trunk(
         x = y
     return x, kept
 
-# %% ../nbs/31_classifier.ipynb #0058
+# %% ../nbs/31_classifier.ipynb #0053
 def _halves(layer:nn.Module, # of a trunk
 )->bool:
     "Does a layer make its input smaller?"
     strides = [getattr(m, "stride", 1) for m in layer.modules()]
     return any(max(s if isinstance(s, tuple) else (s,)) > 1 for s in strides)
 
-# %% ../nbs/31_classifier.ipynb #0060
+# %% ../nbs/31_classifier.ipynb #0055
 def _remove_stride(layer): # let a layer keep the size, in place
     for m in layer.modules():
         if isinstance(m, nn.AvgPool2d):
@@ -203,13 +174,13 @@ def _remove_stride(layer): # let a layer keep the size, in place
         if isinstance(m, nn.Conv2d):
             m.stride = (1, 1)
 
-# %% ../nbs/31_classifier.ipynb #0063
+# %% ../nbs/31_classifier.ipynb #0058
 def _dilate(layer): # spread the taps of the 3x3 convolutions of a layer, in place
     for m in layer.modules():
         if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3):
             m.dilation = m.padding = (2, 2)
 
-# %% ../nbs/31_classifier.ipynb #0065
+# %% ../nbs/31_classifier.ipynb #0060
 def set_output_stride(
     layers, # of a trunk, as `unroll` gives them; changed in place
     dilate:bool=False, # spread the convolutions after the halving, so that they see as far as before
@@ -221,12 +192,12 @@ def set_output_stride(
         _dilate(layer)
     return layers
 
-# %% ../nbs/31_classifier.ipynb #0068
+# %% ../nbs/31_classifier.ipynb #0063
 def _channels(trunk, norm)->int: # how many features a trunk gives; the trunk is left as it is
     with torch.no_grad():
         return copy.deepcopy(trunk).eval()(norm(torch.zeros(1, 1, 64, 64))).shape[1]
 
-# %% ../nbs/31_classifier.ipynb #0071
+# %% ../nbs/31_classifier.ipynb #0066
 class Classifier(nn.Module):
     "Normalise, trunk, ReLU, global average, linear: (B, 1, h, w) in [0, 1] -> logits (B, n_out)."
     def __init__(self,
@@ -244,7 +215,7 @@ class Classifier(nn.Module):
         self.config = dict(config or {})
         self.head = head(_channels(trunk, norm), n_out)
 
-# %% ../nbs/31_classifier.ipynb #0072
+# %% ../nbs/31_classifier.ipynb #0067
 @patch
 def features(self:Classifier,
     x:torch.Tensor, # films (B, 1, h, w)
@@ -252,7 +223,7 @@ def features(self:Classifier,
     "What the trunk finds in every cell."
     return self.relu(self.trunk(self.norm(x)))
 
-# %% ../nbs/31_classifier.ipynb #0074
+# %% ../nbs/31_classifier.ipynb #0069
 @patch
 def forward(self:Classifier,
     x:torch.Tensor, # films (B, 1, h, w)
@@ -260,22 +231,22 @@ def forward(self:Classifier,
     "The mean over the cells, weighed for each task."
     return self.head(self.features(x).mean((2, 3)))
 
-# %% ../nbs/31_classifier.ipynb #0079
+# %% ../nbs/31_classifier.ipynb #0074
 def _body(
-    arch:str, # "small", or a torchvision name
+    arch:str, # "small", or a name that `encoder` takes
     pretrained:bool, # start from ImageNet's weights
 )->tuple: # trunk, what prepares films for it, and the ReLU after it
     "Everything of a classifier but its last layer."
     if arch != "small":
-        relu = nn.Identity() if "resne" in arch else nn.ReLU() # a ResNet ends with one
-        return torchvision_trunk(arch, pretrained), Normalize([.485, .456, .406], [.229, .224, .225]), relu
+        found = encoder(arch, pretrained)
+        return found.trunk, Normalize(found.mean, found.std), found.relu
     if pretrained:
         raise ChexsegError("The small network has no ImageNet weights: pass pretrained=False.")
     return small_trunk(), Standardize(), nn.Identity()
 
-# %% ../nbs/31_classifier.ipynb #0081
+# %% ../nbs/31_classifier.ipynb #0076
 def build_classifier(
-    arch:str="densenet121", # "small", or a torchvision name
+    arch:str="densenet121", # "small", or a name that `encoder` takes
     n_out:int=len(TASKS), # logits, one a task
     pretrained:bool=False, # start from ImageNet's weights
     multiclass:bool=False, # three logits a task, for U-MultiClass
@@ -286,7 +257,7 @@ def build_classifier(
     model = Classifier(trunk, n_out, norm, relu, config, ThreeWay if multiclass else nn.Linear)
     return model.to(memory_format=torch.channels_last)
 
-# %% ../nbs/31_classifier.ipynb #0084
+# %% ../nbs/31_classifier.ipynb #0079
 def load_classifier(path, # the path given to `save_checkpoint`
 )->Classifier: # in evaluation mode
     "The classifier of a checkpoint."
@@ -299,7 +270,7 @@ def load_classifier(path, # the path given to `save_checkpoint`
     model.config = config
     return model.eval()
 
-# %% ../nbs/31_classifier.ipynb #0089
+# %% ../nbs/31_classifier.ipynb #0084
 def _auroc(
     probs:np.ndarray, # scores (n,) of one task
     y:np.ndarray, # labels (n,): 0 or 1; anything else is unknown
@@ -309,7 +280,7 @@ def _auroc(
     both = np.isin((0, 1), y).all()
     return roc_auc_score(y[known], probs[known]) if both else np.nan
 
-# %% ../nbs/31_classifier.ipynb #0091
+# %% ../nbs/31_classifier.ipynb #0086
 def auroc_table(
     probs:np.ndarray, # scores (n, tasks)
     y:np.ndarray, # labels (n, tasks): 0 or 1; anything else is unknown
@@ -320,7 +291,7 @@ def auroc_table(
     rows = [(t, int((a == 1).sum()), int((a == 0).sum()), _auroc(p, a)) for t, p, a in columns]
     return pd.DataFrame(rows, columns=["task", "n_pos", "n_neg", "auroc"])
 
-# %% ../nbs/31_classifier.ipynb #0096
+# %% ../nbs/31_classifier.ipynb #0091
 class MeanAUROC(Metric):
     "Mean AUROC over the tasks that have both kinds of films."
     name = "auroc"
@@ -336,7 +307,7 @@ class MeanAUROC(Metric):
         probs, y = (torch.cat(a).numpy()[:, self.columns] for a in (self.probs, self.labels))
         return float(np.nan_to_num(auroc_table(probs, y, range(probs.shape[1])).auroc.mean()))
 
-# %% ../nbs/31_classifier.ipynb #0099
+# %% ../nbs/31_classifier.ipynb #0094
 def classifier_settings(arch:str, # as `build_classifier` takes it
 )->dict: # what `fit_classifier` takes: side, epochs, bs, lr, wd, pretrained, moved (augmented), checkpoint, ...
     "Settings that suit an architecture: CheXpert's (with films moved) for torchvision networks, others for the small."
@@ -347,7 +318,7 @@ def classifier_settings(arch:str, # as `build_classifier` takes it
     usual |= dict(side=320, epochs=3, bs=16, lr=1e-4, wd=0.)
     return usual | dict(pretrained=True, moved=True, checkpoint="best")
 
-# %% ../nbs/31_classifier.ipynb #0102
+# %% ../nbs/31_classifier.ipynb #0097
 def _scheduled(c, n)->dict: # settings, nothing left open: epochs for n films, whether they are moved, what is kept
     epochs = c["epochs"] or enough_epochs(n, c["bs"])
     long = epochs >= 20
@@ -355,7 +326,7 @@ def _scheduled(c, n)->dict: # settings, nothing left open: epochs for n films, w
     checkpoint = ("last" if long else "best") if c["checkpoint"] == "auto" else c["checkpoint"]
     return c | dict(epochs=epochs, moved=moved, checkpoint=checkpoint)
 
-# %% ../nbs/31_classifier.ipynb #0105
+# %% ../nbs/31_classifier.ipynb #0100
 def check_trainable(
     y:np.ndarray, # labels (n, tasks)
     tasks, # their names
@@ -367,7 +338,7 @@ def check_trainable(
     if bad := [t for t, n in zip(tasks, (y == 1).sum(0)) if not n]:
         raise ChexsegError(f"No {what} film is positive for {', '.join(bad)}: leave the task out or add such films.")
 
-# %% ../nbs/31_classifier.ipynb #0108
+# %% ../nbs/31_classifier.ipynb #0103
 def one_sided(
     y:np.ndarray, # labels (n, tasks)
     tasks, # their names
@@ -375,15 +346,15 @@ def one_sided(
     "The tasks that no film denies: image labels say nothing of what they look like."
     return [t for t, n in zip(tasks, (y == 0).sum(0)) if not n]
 
-# %% ../nbs/31_classifier.ipynb #0110
+# %% ../nbs/31_classifier.ipynb #0105
 def _two_sided(y)->np.ndarray: # labels (n, tasks); a task that no film denies becomes unknown
     return np.where((y == 0).any(0), y, np.nan).astype(np.float32)
 
-# %% ../nbs/31_classifier.ipynb #0112
+# %% ../nbs/31_classifier.ipynb #0107
 SETTING_WORDS = {"schedule": ("one-cycle", "constant"), "monitor": ("all", "competition"),
                  "observations": ("tasks", "all"), "checkpoint": ("auto", "best", "last")} # what settings can say
 
-# %% ../nbs/31_classifier.ipynb #0113
+# %% ../nbs/31_classifier.ipynb #0108
 def _settings(arch, chosen)->dict: # chosen: what the user wants otherwise
     "The settings of a training."
     usual = classifier_settings(arch)
@@ -397,7 +368,7 @@ def _settings(arch, chosen)->dict: # chosen: what the user wants otherwise
         raise ChexsegError(f"checks={c['checks']} is no number of looks at the validation films: ask for 1 or more.")
     return c
 
-# %% ../nbs/31_classifier.ipynb #0116
+# %% ../nbs/31_classifier.ipynb #0111
 def _new_model(part, arch, settings, seed, begin=None)->Classifier: # part: films to learn from
     "A classifier that is about to be trained."
     model = build_classifier(arch, len(part.tasks), settings["pretrained"], part.uncertain == "U-MultiClass")
@@ -406,7 +377,7 @@ def _new_model(part, arch, settings, seed, begin=None)->Classifier: # part: film
         getattr(model, name).load_state_dict(getattr(begin, name).state_dict())
     return model
 
-# %% ../nbs/31_classifier.ipynb #0120
+# %% ../nbs/31_classifier.ipynb #0115
 def _learnt(train, valid, observations)->list: # "tasks", or "all" that both tables have: names, the tasks first
     "What the network learns."
     if observations == "tasks":
@@ -414,7 +385,7 @@ def _learnt(train, valid, observations)->list: # "tasks", or "all" that both tab
     others = [o for o in train.table if o in valid.table and o not in (*KEYS, *train.tasks)]
     return [*train.tasks, *others]
 
-# %% ../nbs/31_classifier.ipynb #0123
+# %% ../nbs/31_classifier.ipynb #0118
 def _keep_tasks(learn, tasks): # those that the network shall answer, which it learnt first
     "Take what is not a task off the last layer, in the epochs that are remembered too."
     head, names = learn.model.head, learn.model.config["tasks"]
@@ -427,10 +398,10 @@ def _keep_tasks(learn, tasks): # those that the network shall answer, which it l
             kept.state[f"head.{kind}"] = kept.state[f"head.{kind}"][:head.out_features].clone()
     learn.model.config |= dict(tasks=list(tasks), n_out=len(tasks), learnt=names)
 
-# %% ../nbs/31_classifier.ipynb #0126
+# %% ../nbs/31_classifier.ipynb #0121
 COMPETITION = ["Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion"] # of Irvin et al. 2019
 
-# %% ../nbs/31_classifier.ipynb #0127
+# %% ../nbs/31_classifier.ipynb #0122
 def _monitored(names, tasks, monitor, always=())->list: # numbers of those among the names that are learnt
     "Which columns pick the epoch."
     chosen = tasks if monitor == "all" else COMPETITION
@@ -439,7 +410,7 @@ def _monitored(names, tasks, monitor, always=())->list: # numbers of those among
         raise ChexsegError(f"None of {', '.join(COMPETITION)} is learnt here: pass monitor='all'.")
     return [k for k in columns if names[k] not in always] or columns
 
-# %% ../nbs/31_classifier.ipynb #0128
+# %% ../nbs/31_classifier.ipynb #0123
 def _say_always(learn, tasks)->Learner: # the answer to these is a probability of .98, and no place in the film counts for it
     head, names = learn.model.head, learn.model.config["tasks"]
     states = [k.state for k in learn.keep_best.best] + [{"head.weight": head.weight.data, "head.bias": head.bias.data}]
@@ -451,7 +422,7 @@ def _say_always(learn, tasks)->Learner: # the answer to these is a probability o
     learn.model.eval().config |= dict(one_sided=list(tasks))
     return learn
 
-# %% ../nbs/31_classifier.ipynb #0131
+# %% ../nbs/31_classifier.ipynb #0126
 def _learner(parts, model, columns, workers, keep)->Learner: # parts: films to learn from, and those that pick the epoch
     "A learner that has not learnt yet."
     c = model.config
@@ -461,12 +432,12 @@ def _learner(parts, model, columns, workers, keep)->Learner: # parts: films to l
     cbs = [kept_epochs(c["checkpoint"], "auroc", keep), *[Augment()]*c["moved"]]
     return film_learner(dls, model, loss, cbs, "training the classifier", metrics=MeanAUROC(columns))
 
-# %% ../nbs/31_classifier.ipynb #0133
+# %% ../nbs/31_classifier.ipynb #0128
 @checks_arguments
 def fit_classifier(
     train:Part, # films to learn from; its tasks are learnt, by its policies for uncertain and blank labels
     valid:Part, # films that pick the epoch
-    arch:str="densenet121", # "small", or a torchvision name
+    arch:str="densenet121", # "small", or a name that `encoder` takes
     seed:int=0, # of weights, order and augmentation
     workers:int=0, # reading processes, for sets too large for memory
     keep:int=1, # how many epochs (or checks) `best_models` can give back
@@ -488,20 +459,20 @@ def fit_classifier(
     _keep_tasks(learn, train.tasks)
     return _say_always(learn, always)
 
-# %% ../nbs/31_classifier.ipynb #0145
+# %% ../nbs/31_classifier.ipynb #0140
 def _mean_probs(models, x)->np.ndarray: # x: films (B, 1, side, side) on their device; float32 (B, tasks)
     "Probabilities of one batch, averaged over the models."
     with torch.no_grad(), autocast(x.device):
         return torch.stack([m(x).float().sigmoid() for m in models]).mean(0).cpu().numpy()
 
-# %% ../nbs/31_classifier.ipynb #0147
+# %% ../nbs/31_classifier.ipynb #0142
 def _ensemble(model # a classifier, or a list of them
 )->list: # in evaluation mode, on the device in use
     "One model or several, ready to predict."
     models = model if isinstance(model, (list, tuple)) else [model]
     return [m.eval().to(best_device()) for m in models]
 
-# %% ../nbs/31_classifier.ipynb #0149
+# %% ../nbs/31_classifier.ipynb #0144
 @checks_arguments
 def predict_probs(
     model, # a classifier, or a list of them: an ensemble

@@ -188,7 +188,7 @@ def _encoder(name, weights)->Classifier: # whose `trunk` and `norm` the segmente
 # %% ../nbs/40_segmentation.ipynb #0047
 @checks_arguments
 def build_segmenter(
-    encoder:str="small", # "small", or a torchvision name: "resnet18", "densenet121", ...
+    encoder:str="small", # "small", "resnet18", "timm:NAME", "efficientnet-lite0", ... as `encoder` takes it
     tasks=TASKS, # what to outline, in this order
     side:int=128, # films are letterboxed to side x side pixels
     weights=None, # of the encoder: None (random), "imagenet", a trained classifier, or the path of one

