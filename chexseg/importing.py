@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from textwrap import wrap
 
@@ -155,7 +156,7 @@ def renamed(
             rles.setdefault(new[t], []).append(masks.rle(i, t))
         found[i] = {n: some[0] if len(some) == 1 else encode(coco.decode(coco.merge(some))) for n, some in rles.items()}
     have, wanted = in_order(set(new.values())), as_tasks(tasks)
-    if wanted and not set(wanted) & set(have):
+    if wanted and not set(wanted) & set(have) and not get_close_matches(wanted[0], have):
         raise ChexsegError(f"The file calls what it holds {', '.join(have)}, not {', '.join(wanted)}: give it that name "
                            f"(--rename '{have[0]}={wanted[0]}').")
     return MaskSet(found, have).select(wanted or have)

@@ -253,14 +253,18 @@ def test_retune_changes_thresholds_and_nothing_else(films, one_task, tmp_path, c
 
 
 def test_predict_never_writes_over_a_film(films, one_task, tmp_path, capsys, monkeypatch):
-    film = tmp_path/"film.png"
+    home = tmp_path/"overlays" # where predict writes pictures that are called like their films
+    home.mkdir()
+    film = home/"film.png"
     Image.open(film_in(films/"chexlocalize/CheXpert/test")).save(film)
-    (tmp_path/"link.png").symlink_to(film)
-    os.link(film, tmp_path/"twin.png")
+    (home/"link.png").symlink_to(film)
+    os.link(film, home/"twin.png")
     before = film.read_bytes()
     monkeypatch.chdir(tmp_path)
-    for given, out in (("film.png", "."), ("./film.png", tmp_path), ("link.png", "."), ("twin.png", tmp_path/"x"/"..")):
-        (tmp_path/"x").mkdir(exist_ok=True)
+    (tmp_path/"x").mkdir()
+    spellings = {"overlays/film.png": ".", "./overlays/film.png": tmp_path, "overlays/link.png": ".",
+                 "overlays/twin.png": tmp_path/"x"/".."}
+    for given, out in spellings.items():
         status, sentence = said(capsys, "predict", given, "--model", one_task.folder, "--out", out, "--overwrite")
         assert status == 1 and "would be written over" in sentence
         assert film.read_bytes() == before and not (tmp_path/"segmentations.json").exists()
