@@ -6,7 +6,7 @@
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'StrPath', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
            'check_name', 'checks_arguments', 'check_tasks', 'given_paths', 'image_id', 'rng', 'set_seed', 'may_write',
            'refuse_device', 'atomic_path', 'write_json', 'read_json', 'once', 'digest', 'versions', 'world', 'watching',
-           'wait_for', 'Bar', 'progress']
+           'wait_for', 'Bar', 'without_bars', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import errno
@@ -372,6 +372,18 @@ class Bar(tqdm):
             print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=log or self.fp, flush=True)
 
 # %% ../nbs/00_core.ipynb #0082
+_bars = ContextVar("bars", default=True)
+
+@contextmanager
+def without_bars():
+    "As long as this lasts, nothing is said of how far work is."
+    before = _bars.set(False)
+    try:
+        yield
+    finally:
+        _bars.reset(before)
+
+# %% ../nbs/00_core.ipynb #0083
 def progress(
     items, # what to loop over; None for a bar that is moved by hand
     desc:str="", # what is being done
@@ -380,7 +392,7 @@ def progress(
     "A progress bar that names its work."
     notebook = "ipykernel" in sys.modules # there the error stream is red
     seen = notebook or sys.stderr.isatty()
-    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0
+    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0 or not _bars.get()
     stream = sys.stdout if notebook else sys.stderr if seen else io.StringIO()
     bar = Bar(items, desc=desc, total=total, leave=False, disable=quiet, mininterval=0.3 if seen else 60, file=stream,
               ascii=" ━")

@@ -8,13 +8,12 @@ __all__ = ['EXIT_CODES', 'SHELLS', 'read_config', 'with_config', 'hushed', 'note
 # %% ../nbs/71_settings.ipynb #0002
 import argparse
 import io
-import os
 import warnings
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from .choices import options
-from .core import ChexsegError, check_name, refuse_device
+from .core import ChexsegError, check_name, refuse_device, without_bars
 
 # %% ../nbs/71_settings.ipynb #0006
 _BESIDE = ("data", "out", "preset", "until", "device") # options of `chexseg run` that are no choices
@@ -74,16 +73,8 @@ def hushed(
     if not on:
         yield
         return
-    before = os.environ.get("CHEXSEG_PROGRESS")
-    os.environ["CHEXSEG_PROGRESS"] = "0"
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        if before is None:
-            del os.environ["CHEXSEG_PROGRESS"]
-        else:
-            os.environ["CHEXSEG_PROGRESS"] = before
+    with redirect_stdout(io.StringIO()), without_bars():
+        yield
 
 # %% ../nbs/71_settings.ipynb #0020
 @contextmanager
