@@ -58,7 +58,7 @@ story: .venv/.ready ## make chexseg/story anew: the run that the chapters show
 	$(BIN)/chexseg excerpt runs/story chexseg/story
 
 lab: .venv/.ready ## JupyterLab on the tutorials
-	$(BIN)/jupyter lab nbs/tutorials
+	$(BIN)/jupyter lab --ServerApp.root_dir=nbs --LabApp.default_url=/lab/tree/tutorials/one_film.ipynb
 
 docs: .venv/.ready ## the chapters as a web site, nothing run: _docs/index.html
 	$(BIN)/python docs/book.py

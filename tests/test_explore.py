@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+import nbformat
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from nbclient import NotebookClient
 from PIL import Image
 
 pytest.importorskip("ipywidgets")
@@ -462,3 +464,14 @@ def test_films_that_teach_most_come_first(run, part):
     assert len(rows) == len(part) - 2
     assert rows.disagreement.is_monotonic_decreasing
     assert set(rows.disputed) <= set(part.tasks)
+
+
+def test_the_tutorial_has_controls_where_they_are_asked_for():
+    path = Path(__file__).parents[1]/"nbs"/"tutorials"/"explorers.ipynb"
+    nb = nbformat.read(path, 4)
+    setting = next(c for c in nb.cells if c.source.find("\nstatic = True") > 0)
+    setting.source = setting.source.replace("\nstatic = True", "\nstatic = False")
+    calls = [c for c in nb.cells if c.cell_type == "code" and "static=static" in c.source]
+    NotebookClient(nb, timeout=600, kernel_name="python3", resources=dict(metadata=dict(path=str(path.parent)))).execute()
+    shown = [sum("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for o in c.outputs) for c in calls]
+    assert shown == [1]*5
