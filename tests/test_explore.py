@@ -3,6 +3,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -62,6 +63,7 @@ def test_the_picture_follows_the_threshold_without_a_network(run, monkeypatch):
 def test_no_torch_is_loaded_by_it():
     code = """
 import sys
+from pathlib import Path
 from chexseg.explore import explore_saliency
 from chexseg.runs import story
 explorer = explore_saliency(story())
@@ -141,6 +143,7 @@ def test_every_explorer_has_a_static_twin(run, part, tmp_path):
 def test_static_twins_need_no_widgets(tmp_path):
     code = """
 import sys
+from pathlib import Path
 sys.modules["ipywidgets"] = sys.modules["anywidget"] = None
 import matplotlib
 matplotlib.use("Agg")
