@@ -88,7 +88,7 @@ def files_part(files # paths of films
 def _with_legend(image, found)->Image.Image: # names of findings in their colours below a picture
     size = max(10, min(image.width//30, 22))
     font, room = ImageFont.load_default(size), int(1.6*size)
-    across = max(1, image.width//(16*size))
+    across = max(1, image.width//(15*size))
     rows = -(-max(len(found), 1)//across)
     whole = Image.new("RGB", (image.width, image.height + rows*room + size//2))
     whole.paste(image)
@@ -334,7 +334,9 @@ def unlike_text(
     most:int=5, # films that are named
 )->str: # one sentence; empty where there is nothing to say
     "Which films are unlike those that the segmenter has learnt from."
-    if "unlike" not in table or not (far := table[table.unlike > 1].sort_values("unlike", ascending=False)).size:
+    if "unlike" not in table:
+        return "The segmenter was not told what its own films looked like, so it cannot tell whether these are unlike them."
+    if not (far := table[table.unlike > 1].sort_values("unlike", ascending=False)).size:
         return ""
     named = ", ".join(f"{r.id} ({r.unlike:g})" for r in far.head(most).itertuples())
     more = f" and {len(far) - most:,} more" if len(far) > most else ""

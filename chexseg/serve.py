@@ -17,6 +17,8 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from matplotlib.colors import to_hex
+
 from .core import ChexsegError
 from .inference import load_segmenter
 from .predict import predict_files, unlike_text
@@ -32,17 +34,23 @@ def _packed(folder, table)->str: # a ZIP of all that was written, in base64; the
         return base64.b64encode(file.getvalue()).decode()
 
 # %% ../nbs/75a_serve.ipynb #0006
-def _findings(row, tasks)->list: # of a row of `predict_files`' table: one dict a task, the likeliest first
-    found = [dict(task=t, color="#" + "".join(f"{round(255*c):02x}" for c in color_of(t)),
-                  probability=float(row[f"{t}: probability"]), share=float(row[f"{t}: share"])) for t in tasks]
+def _findings(row, config)->list: # of a row of `predict_files`' table: one dict a task, what was found first
+    found = [dict(task=t, color=to_hex(color_of(t)), probability=float(row[f"{t}: probability"]),
+                  cutoff=config["cutoffs"][t], share=float(row[f"{t}: share"])) for t in config["tasks"]]
     return sorted(found, key=lambda f: (f["share"] == 0, -f["probability"]))
 
 # %% ../nbs/75a_serve.ipynb #0007
+def _note(table)->str: # whether the film is unlike those of the training; empty where it is not
+    if "unlike" in table and table.unlike.iloc[0] > 1:
+        return "This film is unlike those that the segmenter has learnt from: its masks may be worth little."
+    return "" if "unlike" in table else unlike_text(table)
+
+# %% ../nbs/75a_serve.ipynb #0008
 def film_answer(
     model, # `Segmenter`
     data:bytes, # a film: JPEG, PNG or DICOM
     ending:str="", # ".dcm" for a DICOM file that does not begin as DICOM files should
-)->dict: # picture: PNG; findings: task, color, probability, share of the film; note: a sentence; files: ZIP
+)->dict: # picture: PNG; findings: task, color, probability, cutoff, share of the film; note: a sentence; files: ZIP
     "What a segmenter finds on one film; no trace of the film is kept."
     with tempfile.TemporaryDirectory() as d:
         film, out = Path(d)/f"film{ending}", Path(d)/"out"
@@ -53,14 +61,13 @@ def film_answer(
             why = str(e).removeprefix("No film could be outlined. ").replace(str(film), "The film")
             raise ChexsegError(why) from None
         row = done.table.iloc[0]
-        far = bool(unlike_text(done.table))
         return dict(
-            picture=base64.b64encode((out/"film.png").read_bytes()).decode(),
-            findings=_findings(row, model.config["tasks"]),
-            note="This film is unlike those that the segmenter has learnt from: its masks may be worth little."*far,
+            picture=base64.b64encode((out/"overlays"/"film.png").read_bytes()).decode(),
+            findings=_findings(row, model.config),
+            note=_note(done.table),
             files=_packed(out, done.table))
 
-# %% ../nbs/75a_serve.ipynb #0012
+# %% ../nbs/75a_serve.ipynb #0013
 _STYLE = """
 body { margin: 0; font: 16px/1.5 system-ui, sans-serif; background: #101418; color: #e8ecf0 }
 main { max-width: 1000px; margin: 0 auto; padding: 24px }
@@ -80,7 +87,7 @@ td:first-child, th:first-child { text-align: left } tr.absent { color: #8794a0 }
 a { color: #8cc4ff } .wrong { color: #ff9d8a } .note { color: #ffd479 }
 """
 
-# %% ../nbs/75a_serve.ipynb #0013
+# %% ../nbs/75a_serve.ipynb #0014
 _BODY = """
 <main>
 <h1>chexseg</h1>
@@ -91,7 +98,7 @@ _BODY = """
 </main>
 """
 
-# %% ../nbs/75a_serve.ipynb #0015
+# %% ../nbs/75a_serve.ipynb #0016
 _SCRIPT = """
 const $ = (name, text = "", kind = "") =>
   Object.assign(document.createElement(name), {textContent: text, className: kind})
@@ -102,19 +109,20 @@ function row(finding) {
   const tr = $("tr", "", finding.share ? "" : "absent"), name = $("td"), chip = $("span", "", "chip")
   chip.style.background = finding.share ? finding.color : "transparent"
   name.append(chip, finding.task)
-  tr.append(name, $("td", finding.probability.toFixed(2)), $("td", finding.share ? percent(finding.share) : "none"))
+  tr.append(name, $("td", finding.probability.toFixed(2)), $("td", finding.cutoff.toFixed(2)),
+            $("td", finding.share ? percent(finding.share) : "none"))
   return tr
 }
 """
 
-# %% ../nbs/75a_serve.ipynb #0016
+# %% ../nbs/75a_serve.ipynb #0017
 _SCRIPT += """
 function show(article, film, found) {
   const picture = $("img"), side = $("div"), table = $("table"), head = $("tr")
   const link = $("a", "Masks, picture and table (ZIP)")
   picture.src = "data:image/png;base64," + found.picture
   picture.alt = film.name + " with what was found"
-  head.append($("th", "finding"), $("th", "probability"), $("th", "of the film"))
+  head.append($("th", "finding"), $("th", "probability"), $("th", "drawn from"), $("th", "of the film"))
   table.append(head, ...found.findings.map(row))
   link.href = URL.createObjectURL(new Blob([bytes(found.files)], {type: "application/zip"}))
   link.download = film.name.replace(/\\.[^.]*$/, "") + "-masks.zip"
@@ -123,7 +131,7 @@ function show(article, film, found) {
 }
 """
 
-# %% ../nbs/75a_serve.ipynb #0017
+# %% ../nbs/75a_serve.ipynb #0018
 _SCRIPT += """
 async function outline(film) {
   const article = $("article", film.name + ": outlining ...")
@@ -145,11 +153,11 @@ for (const kind of ["dragover", "dragleave", "drop"])
 addEventListener("drop", e => all([...e.dataTransfer.files]))
 """
 
-# %% ../nbs/75a_serve.ipynb #0018
+# %% ../nbs/75a_serve.ipynb #0019
 _PAGE = ("<!doctype html><html lang=en><meta charset=utf-8><title>chexseg</title>"
          f"<style>{_STYLE}</style>{_BODY}<script>{_SCRIPT}</script></html>")
 
-# %% ../nbs/75a_serve.ipynb #0020
+# %% ../nbs/75a_serve.ipynb #0021
 def _sha(text): # as a content security policy names a script
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
@@ -158,7 +166,7 @@ _POLICY = (f"default-src 'none'; script-src {_sha(_SCRIPT)}; style-src {_sha(_ST
 _HEADERS = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin"}
 
-# %% ../nbs/75a_serve.ipynb #0022
+# %% ../nbs/75a_serve.ipynb #0023
 _HOSTS = ["127.0.0.1", "localhost"]
 _MOST = 100_000_000 # bytes of a film
 
@@ -173,7 +181,7 @@ async def _received(request)->bytes: # a film; refused where it comes from elsew
             raise HTTPException(413, f"The film is larger than {_MOST:,} bytes: use chexseg predict.", _HEADERS)
     return bytes(data)
 
-# %% ../nbs/75a_serve.ipynb #0024
+# %% ../nbs/75a_serve.ipynb #0025
 def _film_route(model): # function of a request
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
@@ -191,7 +199,7 @@ def _film_route(model): # function of a request
         return JSONResponse(await run_in_threadpool(answer, data, ending), headers=_HEADERS)
     return film
 
-# %% ../nbs/75a_serve.ipynb #0025
+# %% ../nbs/75a_serve.ipynb #0026
 def film_app(
     model, # `Segmenter`
 ): # an ASGI application of Starlette
@@ -205,7 +213,7 @@ def film_app(
     return Starlette(routes=[Route("/", page), Route("/film", _film_route(model), methods=["POST"])],
                      middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)])
 
-# %% ../nbs/75a_serve.ipynb #0029
+# %% ../nbs/75a_serve.ipynb #0030
 def _listening(port)->socket.socket: # on this computer; port 0: any that is free
     at = socket.socket()
     at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -216,20 +224,21 @@ def _listening(port)->socket.socket: # on this computer; port 0: any that is fre
         raise ChexsegError(f"Port {port} cannot be used ({why}): name another one with --port.") from None
     return at
 
-# %% ../nbs/75a_serve.ipynb #0030
+# %% ../nbs/75a_serve.ipynb #0031
 def _uvicorn(): # the module
     if not all(map(find_spec, ("starlette", "uvicorn"))):
         raise ChexsegError('A page for films needs a small web server: pip install "chexseg[serve]".')
     import uvicorn
     return uvicorn
 
-# %% ../nbs/75a_serve.ipynb #0031
+# %% ../nbs/75a_serve.ipynb #0032
 def serve(
     path, # a segmenter, as `save_segmenter` wrote it
     port:int=8000, # where the page is; 0: any port that is free
 ):
     "Show a page that outlines films, on this computer alone, until somebody stops it."
     uvicorn = _uvicorn()
+    print("loading ...", flush=True)
     app = film_app(load_segmenter(path).eval())
     with _listening(port) as at:
         print(f"http://{_HOSTS[0]}:{at.getsockname()[1]} outlines films with {path}; stop it with Ctrl+C.", flush=True)

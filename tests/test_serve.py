@@ -50,6 +50,7 @@ def server(tmp_path_factory):
     environment = os.environ | dict(TMPDIR=str(folder/"tmp"), CHEXSEG_PROGRESS="0")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:
+        assert process.stdout.readline() == "loading ...\n"
         yield re.match(r"http://127\.0\.0\.1:\d+", process.stdout.readline()).group(), folder/"tmp"
     finally:
         process.send_signal(signal.SIGINT)
@@ -89,7 +90,7 @@ def test_films_are_outlined_and_masks_taken_along(page, films, server):
         articles.nth(1).locator("a").click()
     assert download.value.suggested_filename == "first-masks.zip"
     with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as z:
-        assert {"film.png", "segmentations.json", "film.csv"} <= set(z.namelist())
+        assert {"overlays/film.png", "segmentations.json", "film.csv"} <= set(z.namelist())
         assert f"masks/{TASKS[1]}/film.png" in z.namelist()
     assert list(server[1].iterdir()) == [], "a film was kept"
 
