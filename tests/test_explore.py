@@ -475,6 +475,7 @@ def test_the_tutorial_has_controls_where_they_are_asked_for():
     setting = next(c for c in nb.cells if c.source.find("\nstatic = True") > 0)
     setting.source = setting.source.replace("\nstatic = True", "\nstatic = False")
     calls = [c for c in nb.cells if c.cell_type == "code" and "static=static" in c.source]
-    NotebookClient(nb, timeout=600, kernel_name="python3", resources=dict(metadata=dict(path=str(path.parent)))).execute()
+    resources = dict(metadata=dict(path=str(path.parent)))
+    NotebookClient(nb, timeout=600, kernel_name="python3", resources=resources).execute()
     shown = [sum("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for o in c.outputs) for c in calls]
     assert shown == [1]*5

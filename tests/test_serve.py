@@ -1,4 +1,4 @@
-"""`chexseg serve` as a user has it: the command, its page in a headless Chromium, films dragged in and masks taken along.
+"""`chexseg serve` as a user has it: the command, its page in a headless Chromium, films dragged in, masks taken along.
 
 Skipped where there is no browser, like tests/test_browser.py."""
 import io
