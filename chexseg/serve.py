@@ -24,7 +24,7 @@ from .inference import load_segmenter
 from .predict import predict_files, unlike_text
 from .show import color_of
 
-# %% ../nbs/79_serve.ipynb #0006
+# %% ../nbs/79_serve.ipynb #0007
 def _packed(folder, table)->str: # a ZIP of all that was written, in base64; the table without the place of the film
     with io.BytesIO() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as z:
@@ -33,19 +33,19 @@ def _packed(folder, table)->str: # a ZIP of all that was written, in base64; the
             z.writestr("film.csv", table.drop(columns="path").to_csv(index=False))
         return base64.b64encode(file.getvalue()).decode()
 
-# %% ../nbs/79_serve.ipynb #0007
+# %% ../nbs/79_serve.ipynb #0008
 def _findings(row, config)->list: # of a row of `predict_files`' table: one dict a task, what was found first
     found = [dict(task=t, color=to_hex(color_of(t)), probability=float(row[f"{t}: probability"]),
                   cutoff=config["cutoffs"][t], share=float(row[f"{t}: share"])) for t in config["tasks"]]
     return sorted(found, key=lambda f: (f["share"] == 0, -f["probability"]))
 
-# %% ../nbs/79_serve.ipynb #0008
+# %% ../nbs/79_serve.ipynb #0009
 def _note(table)->str: # whether the film is unlike those of the training; empty where it is not
     if "unlike" in table and table.unlike.iloc[0] > 1:
         return "This film is unlike those that the segmenter has learnt from: its masks may be worth little."
     return "" if "unlike" in table else unlike_text(table)
 
-# %% ../nbs/79_serve.ipynb #0009
+# %% ../nbs/79_serve.ipynb #0010
 def film_answer(
     model, # `Segmenter`
     data:bytes, # a film: JPEG, PNG or DICOM
@@ -67,7 +67,7 @@ def film_answer(
             note=_note(done.table),
             files=_packed(out, done.table))
 
-# %% ../nbs/79_serve.ipynb #0014
+# %% ../nbs/79_serve.ipynb #0015
 _STYLE = """
 body { margin: 0; font: 16px/1.5 system-ui, sans-serif; background: #101418; color: #e8ecf0 }
 main { max-width: 1000px; margin: 0 auto; padding: 24px }
@@ -87,7 +87,7 @@ td:first-child, th:first-child { text-align: left } tr.absent { color: #8794a0 }
 a { color: #8cc4ff } .wrong { color: #ff9d8a } .note { color: #ffd479 }
 """
 
-# %% ../nbs/79_serve.ipynb #0015
+# %% ../nbs/79_serve.ipynb #0016
 _BODY = """
 <main>
 <h1>chexseg</h1>
@@ -98,7 +98,7 @@ _BODY = """
 </main>
 """
 
-# %% ../nbs/79_serve.ipynb #0017
+# %% ../nbs/79_serve.ipynb #0018
 _SCRIPT = """
 const $ = (name, text = "", kind = "") =>
   Object.assign(document.createElement(name), {textContent: text, className: kind})
@@ -115,7 +115,7 @@ function row(finding) {
 }
 """
 
-# %% ../nbs/79_serve.ipynb #0018
+# %% ../nbs/79_serve.ipynb #0019
 _SCRIPT += """
 function show(article, film, found) {
   const picture = $("img"), side = $("div"), table = $("table"), head = $("tr")
@@ -131,7 +131,7 @@ function show(article, film, found) {
 }
 """
 
-# %% ../nbs/79_serve.ipynb #0019
+# %% ../nbs/79_serve.ipynb #0020
 _SCRIPT += """
 async function outline(film) {
   const article = $("article", film.name + ": outlining ...")
@@ -153,11 +153,11 @@ for (const kind of ["dragover", "dragleave", "drop"])
 addEventListener("drop", e => all([...e.dataTransfer.files]))
 """
 
-# %% ../nbs/79_serve.ipynb #0020
+# %% ../nbs/79_serve.ipynb #0021
 _PAGE = ("<!doctype html><html lang=en><meta charset=utf-8><title>chexseg</title>"
          f"<style>{_STYLE}</style>{_BODY}<script>{_SCRIPT}</script></html>")
 
-# %% ../nbs/79_serve.ipynb #0022
+# %% ../nbs/79_serve.ipynb #0023
 def _sha(text): # as a content security policy names a script
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
@@ -166,7 +166,7 @@ _POLICY = (f"default-src 'none'; script-src {_sha(_SCRIPT)}; style-src {_sha(_ST
 _HEADERS = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin"}
 
-# %% ../nbs/79_serve.ipynb #0024
+# %% ../nbs/79_serve.ipynb #0025
 _HOSTS = ["127.0.0.1", "localhost"]
 _MOST = 100_000_000 # bytes of a film
 
@@ -181,7 +181,7 @@ async def _received(request)->bytes: # a film; refused where it comes from elsew
             raise HTTPException(413, f"The film is larger than {_MOST:,} bytes: use chexseg predict.", _HEADERS)
     return bytes(data)
 
-# %% ../nbs/79_serve.ipynb #0026
+# %% ../nbs/79_serve.ipynb #0027
 def _film_route(model): # function of a request
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
@@ -199,7 +199,7 @@ def _film_route(model): # function of a request
         return JSONResponse(await run_in_threadpool(answer, data, ending), headers=_HEADERS)
     return film
 
-# %% ../nbs/79_serve.ipynb #0027
+# %% ../nbs/79_serve.ipynb #0028
 def film_app(
     model, # `Segmenter`
 ): # an ASGI application of Starlette
@@ -213,7 +213,7 @@ def film_app(
     return Starlette(routes=[Route("/", page), Route("/film", _film_route(model), methods=["POST"])],
                      middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)])
 
-# %% ../nbs/79_serve.ipynb #0031
+# %% ../nbs/79_serve.ipynb #0032
 def _listening(port)->socket.socket: # on this computer; port 0: any that is free
     at = socket.socket()
     at.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -224,14 +224,14 @@ def _listening(port)->socket.socket: # on this computer; port 0: any that is fre
         raise ChexsegError(f"Port {port} cannot be used ({why}): name another one with --port.") from None
     return at
 
-# %% ../nbs/79_serve.ipynb #0032
+# %% ../nbs/79_serve.ipynb #0033
 def _uvicorn(): # the module
     if not all(map(find_spec, ("starlette", "uvicorn"))):
         raise ChexsegError('A page for films needs a small web server: pip install "chexseg[serve]".')
     import uvicorn
     return uvicorn
 
-# %% ../nbs/79_serve.ipynb #0033
+# %% ../nbs/79_serve.ipynb #0034
 def serve(
     path, # a segmenter, as `save_segmenter` wrote it
     port:int=8000, # where the page is; 0: any port that is free
