@@ -439,7 +439,8 @@ def test_figures_of_a_run_are_drawn(one_task, tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.startswith("The figure 'examples' shows drawn films") and "not drawn: learning:" in out
     made = {p.stem for p in (tmp_path/"paper").iterdir()}
-    assert {"intervals", "means", "roc", "precision_recall", "reliability", "thresholds", "examples"} <= made
+    assert {"intervals", "roc", "precision_recall", "reliability", "thresholds", "examples"} <= made
+    assert "means" not in made and "not drawn: means:" in out # of one finding they say what intervals say
     for options, words in (("--only rok", "did you mean 'roc'?"), ("--format tif", "Unknown format of figures"),
                            ("--methods ful", "did you mean 'full'?"), ("--only learning", "has no learning curves")):
         status, sentence = said(capsys, "figures", one_task.folder, "--out", tmp_path/"none", *options.split())
