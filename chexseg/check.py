@@ -6,7 +6,7 @@
 __all__ = ['check_measured', 'balance_table', 'Checked', 'check_data', 'check_page', 'check_record', 'bad_films', 'noted',
            'leave_out']
 
-# %% ../nbs/18_check.ipynb #0002
+# %% ../nbs/18_check.ipynb #17724bfe
 import io
 import textwrap
 from collections import Counter
@@ -22,7 +22,7 @@ from .core import TASKS, ChexsegError
 from .data import Study, assign_roles, label_files, open_study, study_folders, view_counts
 from .masks import MaskSet, check_ids, check_size
 from .own import check_shown, draw_splits, find_file, in_order, own_masks, read_masks
-from .screening import LEVELS, Trouble, film_troubles, screen_films
+from .screening import LEVELS, Screening, Trouble, film_troubles, matches, screen_films
 from .tables import KEYS, read_table
 from .weak_boxes import box_notes, with_boxes
 
@@ -261,12 +261,26 @@ def _boxed(study)->tuple: # the study with labels that follow from boxes, the bo
     except ChexsegError as e:
         return study, None, [Trouble("stop", "boxes", "boxes.json", str(e))]
 
-# %% ../nbs/18_check.ipynb #0069
+# %% ../nbs/18_check.ipynb #c148f285
+def _rows(screening, wanted)->Screening: # wanted: bool for each film
+    return Screening(screening.films[wanted].reset_index(drop=True), screening.thumbs[wanted])
+
+def _overlap(study, screening): # yields a trouble for each training film of a folder of two sets that is outlined, too
+    if not (study.root and (Path(study.root)/"open_data.json").exists()):
+        return
+    outlined, train = (_rows(screening, screening.films.split.isin(s).to_numpy()) for s in (["val", "test"], ["train"]))
+    for b, some in matches(outlined, train).groupby("b", sort=False):
+        weak, other = train.films.loc[b], outlined.films.loc[some.a.iloc[0]]
+        yield Trouble("stop", "overlap", weak.id, f"{weak.id} of train shows the same film as {other.id} of "
+                      f"{other.split}: leave out all films of the patient {weak.patient!r} of train (chexseg open does).")
+
+# %% ../nbs/18_check.ipynb #66d988ad
 def _of_study(study, side, workers, boxes=None): # yields the troubles of films, labels and masks
     screening = screen_films(study.table, workers)
     films = screening.films
     sizes = {f.id: (f.height, f.width) for f in films[films.wrong == ""].itertuples()}
     yield from film_troubles(screening, side)
+    yield from _overlap(study, screening)
     yield from _shared_patients(study.table)
     yield from _gaps(study)
     yield from _one_sided(study)
