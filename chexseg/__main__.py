@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['parser', 'main']
 
-# %% ../nbs/80_cli.ipynb #0002
+# %% ../nbs/80_cli.ipynb #f74dca2b
 import argparse
 import os
 import sys
@@ -18,6 +18,7 @@ from . import __version__
 from .chexlocalize import SCRIPTS, option_arguments, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
 from .core import ChexsegError, world
+from .downloads import OPEN_SETS, download, sets_text
 from .handover import HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
 
@@ -55,9 +56,10 @@ def _add_run(commands):
     _add_device(p)
     _add_choices(p)
 
-# %% ../nbs/80_cli.ipynb #0014
+# %% ../nbs/80_cli.ipynb #f0495eba
 def _add_check(commands):
-    p = commands.add_parser("check", help="a folder on one page before the run: what is wrong, and how long it will take")
+    p = commands.add_parser("check", help="a folder on one page before the run: what is wrong, and how long it will "
+                                          "take")
     p.add_argument("data", metavar="FOLDER", help="films, labels and masks, as for `run`")
     p.add_argument("--json", metavar="FILE", help="write the whole list there, for scripts")
     p.add_argument("--config", metavar="FILE", help="options from a TOML file; those that are typed win")
@@ -160,6 +162,22 @@ def _add_export(commands):
     p.add_argument("--films", metavar="FILMS", help="folder with the films, for the names of their files")
     _add_names(p)
 
+# %% ../nbs/80_cli.ipynb #a83ad4ef
+def _add_open(commands):
+    p = commands.add_parser("open", help="fetch an open data set, and make it a folder for `run`")
+    p.add_argument("name", nargs="?", metavar="NAME", help=", ".join(OPEN_SETS))
+    p.add_argument("folder", nargs="?", metavar="FOLDER", help="where it goes, or is in part already")
+    p.add_argument("--list", dest="listed", action="store_true", help="say which sets there are, how large, and on "
+                                                                      "what terms")
+    p.add_argument("--nih", metavar="FOLDER", help="chestx-det: NIH's films and labels for the weak side (default: its "
+                                                   "own films)")
+    p.add_argument("--archives", type=int, default=0, metavar="N", help="how many archives of films to fetch (default: "
+                                                                        "all)")
+    p.add_argument("--outlined", type=int, default=300, metavar="N",
+                   help="films that keep their outlines to learn from; the others have labels (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="of the draw of these (default: %(default)s)")
+    p.add_argument("--yes", action="store_true", help="agree to the terms without being asked")
+
 # %% ../nbs/80_cli.ipynb #0030
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
@@ -221,7 +239,7 @@ def _all_commands(commands): # the parser of each command, and of each study
             if isinstance(action, argparse._SubParsersAction):
                 yield from _all_commands(action)
 
-# %% ../nbs/80_cli.ipynb #0038
+# %% ../nbs/80_cli.ipynb #2d063901
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
@@ -230,9 +248,9 @@ def parser()->argparse.ArgumentParser:
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_init, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies, _add_predict,
-                _add_retune, _add_serve, _add_verify, _add_runs, _add_papers, _add_chexlocalize, add_handover,
-                _add_folders):
+    for add in (_add_init, _add_open, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies,
+                _add_predict, _add_retune, _add_serve, _add_verify, _add_runs, _add_papers, _add_chexlocalize,
+                add_handover, _add_folders):
         add(commands)
     for command in (p, *_all_commands(commands)):
         _add_common(command)
@@ -263,12 +281,28 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
         write_json(json, ahead.record)
     return 1 if ahead.checked.stops else 0
 
-# %% ../nbs/80_cli.ipynb #0046
+# %% ../nbs/80_cli.ipynb #11957e11
 def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
-    print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, and "
+    print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, "
+          f"and "
           f"begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
+
+# %% ../nbs/80_cli.ipynb #e751e636
+def _open(name, folder, listed, nih, archives, outlined, seed, yes):
+    from chexseg.open_data import arrange, next_step
+    if listed:
+        return print(sets_text())
+    if not (name and folder):
+        raise ChexsegError("open needs the name of a data set and a folder: see which there are with --list.")
+    if archives < 0 or outlined < 1:
+        raise ChexsegError(f"--archives {archives} and --outlined {outlined} are numbers of archives and of films: "
+                           f"give 0 or more "
+                           "of the one, 1 or more of the other.")
+    print(*download(name, folder, archives, yes), sep="\n")
+    print(*arrange(name, folder, nih, outlined, seed), sep="\n")
+    print(f"\nNext:\n  {next_step(name, folder)}")
 
 # %% ../nbs/80_cli.ipynb #0049
 def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, overwrite):
@@ -342,7 +376,7 @@ def _serve(model, method, port):
     from chexseg.serve import serve
     serve(_segmenter(model, method), port)
 
-# %% ../nbs/80_cli.ipynb #0065
+# %% ../nbs/80_cli.ipynb #f79fd6b2
 def _verify(run, mend)->int: # exit status
     from chexseg.runs import Run
     run = Run(run)
@@ -352,7 +386,8 @@ def _verify(run, mend)->int: # exit status
     n = len(run.digests())
     print(f"{n - len(lost)} of {n} files are whole")
     if mend and (again := run.forget_damaged(lost)):
-        print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made with")
+        print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made "
+              f"with")
     return 0 if mend or not lost else 1
 
 # %% ../nbs/80_cli.ipynb #0068
@@ -415,10 +450,11 @@ def _excerpt(run, folder, films):
     from chexseg.runs import Run, excerpt
     print(excerpt(Run(run), folder, excerpt_ids(run, films)).folder)
 
-# %% ../nbs/80_cli.ipynb #0081
+# %% ../nbs/80_cli.ipynb #1b863996
 def _command(command, **given)->int: # exit status
-    own = dict(init=_init, export=_export, check=_check, run=_run, study=_study, predict=_predict, retune=_retune,
-               serve=_serve, verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups, completion=_completion,
+    own = dict(init=_init, open=_open, export=_export, check=_check, run=_run, study=_study, predict=_predict,
+               retune=_retune, serve=_serve, verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups,
+               completion=_completion,
                phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
     own |= {"import": _import} | HANDOVER
     if command in own:
@@ -463,8 +499,9 @@ def _with_file(given)->dict: # options, completed by a file where one is named
     file = given.pop("config", None)
     return given | with_config(given, file) if file else given
 
-# %% ../nbs/80_cli.ipynb #0092
-_PLACES = ("data", "folder", "run", "out", "model", "config", "json", "what", "file", "facts", "films", "folders")
+# %% ../nbs/80_cli.ipynb #3c97b01c
+_PLACES = ("data", "folder", "run", "out", "model", "config", "json", "what", "file", "facts", "films", "folders",
+           "nih")
 
 def _refuse_empty(given): # a name without letters, as "$FOLDER" is where it was never set
     for name in _PLACES:
@@ -472,7 +509,7 @@ def _refuse_empty(given): # a name without letters, as "$FOLDER" is where it was
         if "" in (value if isinstance(value, (list, tuple)) else [value]):
             raise ChexsegError(f"{name} was given as an empty text: name a file or a folder, or leave it away.")
 
-# %% ../nbs/80_cli.ipynb #0094
+# %% ../nbs/80_cli.ipynb #9eb3c689
 def _of_system(e)->str: # what the operating system said of a file, as a sentence
     return f"{e.filename or 'A file'} cannot be opened or written ({e.strerror or e}): check its name, and whether you may."
 

@@ -239,12 +239,15 @@ _PUBLISHED = dict(
     segmenter_bs=8, segmenter_lr=1e-4, segmenter_loss="dice", segmenter_schedule="constant", segmenter_wd=0.,
     segmenter_moved=False, segmenter_checkpoint="best", segmenter_film_cutoff=False, weak_films=100, temperature=10.)
 
-# %% ../nbs/01_choices.ipynb #0047
+# %% ../nbs/01_choices.ipynb #ab3cc50f
 PRESETS = {
     "small": {},
     "table": dict(methods=tuple(METHODS)),
     "gpu": dict(side=320, classifier_arch="resnet34", classifier_pretrained=True, classifier_lr=1e-3,
                 segmenter_encoder="resnet34", segmenter_decoder="dynamic", segmenter_lr=1e-3),
+    "open": dict(side=256, experts=48, classifier_arch="resnet34", classifier_pretrained=True, classifier_lr=1e-3,
+                 classifier_epochs=6, segmenter_encoder="resnet34", segmenter_decoder="dynamic", segmenter_lr=1e-3,
+                 segmenter_steps=1500, bad_films="skip"),
     "story": dict(methods=tuple(METHODS), films=(8000, 140, 160), film_side=512, side=128),
     "paper": _PUBLISHED,
     "paper-small": _PUBLISHED | dict(films=(600, 60, 60), experts=24, side=96, classifier_arch="small",

@@ -1,5 +1,5 @@
 """Open data: downloads that break and go on, archives that are not to be trusted, and two sets in one folder without a
-film on both sides. Stand-ins have the files of the real sets; with CHEXSEG_TEST_DATA real films and outlines are read."""
+film on both sides. Stand-ins have the files of the real sets; real films are read with CHEXSEG_TEST_DATA."""
 import errno
 import hashlib
 import io
