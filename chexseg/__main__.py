@@ -300,7 +300,8 @@ def _open(name, folder, listed, nih, archives, outlined, seed, yes):
         raise ChexsegError(f"--archives {archives} and --outlined {outlined} are numbers of archives and of films: "
                            f"give 0 or more "
                            "of the one, 1 or more of the other.")
-    print(*download(name, folder, archives, yes), sep="\n")
+    for sentence in download(name, folder, archives, yes):
+        print(sentence)
     print(*arrange(name, folder, nih, outlined, seed), sep="\n")
     print(f"\nNext:\n  {next_step(name, folder)}")
 
