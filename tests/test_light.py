@@ -14,9 +14,9 @@ HEAVY = ("torch", "fastai", "pandas", "matplotlib", "cv2")
 LIGHT = ("core choices masks outlines shapes anatomy skeleton radiograph pathology phantom dataset films tables data "
          "formats json_formats run_tables mask_pictures boxes importing screening check show charts devices maps "
          "pseudomasks weak_boxes boxed_masks chexlocalize chexlocalize_masks chexlocalize_scores chexlocalize_shapes "
-         "evaluation analysis quality owners runs comparison subgroups figures cards report trainings "
-         "settings dicom_seg hub handover").split()
-NAMES = (*"run predict phantom excerpt study import export check figures subgroups runs cards push pull "
+         "downloads open_data evaluation analysis quality owners runs comparison subgroups figures cards report "
+         "trainings settings dicom_seg hub handover").split()
+NAMES = (*"run predict phantom excerpt study import export open check figures subgroups runs cards push pull "
            "chexlocalize".split(),
          *STAGES)
 COMMANDS = ([], *([name] for name in NAMES), *(["study", name] for name in STUDIES))
