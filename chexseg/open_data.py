@@ -416,7 +416,7 @@ def arrange(
         return arrange_chestx_det(folder, nih, outlined, seed)
     return arrange_siim(folder, outlined, seed) if name == "siim" else arrange_lungs(folder, name, seed)
 
-# %% ../nbs/24b_open_data.ipynb #2b32b374
+# %% ../nbs/24b_open_data.ipynb #cf8af4a6
 def next_step(
     name:str, # one of `OPEN_SETS`
     folder, # that was arranged
@@ -424,5 +424,5 @@ def next_step(
     "What to type next."
     if name == "nih":
         return f"chexseg open chestx-det DET --nih {folder}"
-    methods = " --methods full"*(name in ("montgomery", "shenzhen"))
+    methods = " --methods full --experts 24"*(name in ("montgomery", "shenzhen"))
     return f"chexseg run {folder} --preset open{methods} --out runs/{name}"
