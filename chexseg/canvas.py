@@ -63,7 +63,7 @@ function make(tag, props = {}, ...children) {
   return node;
 }
 const HELP = [["drag", "draw a line around something"],
-  ["click, click, …", "set points; Enter or the first point closes"],
+  ["click, click, …", "set points; Enter or the first point closes, Ctrl Z takes one back, Escape all"],
   ["drag a point", "move it"], ["drag a line", "add a point"], ["right click a point", "delete it (or Delete)"],
   ["Shift + drag inside", "move an outline"], ["Delete inside", "delete an outline"],
   ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"],
@@ -72,11 +72,13 @@ function build(el) {
   const button = (text, title, does) => make("button", { textContent: text, title, onclick: does });
   const ui = { canvas: make("canvas", { className: "film", tabIndex: 0 }), place: make("b"), said: make("div"),
     tasks: make("div", { className: "tasks" }), source: make("select", { title: "whose outlines" }), button };
-  const slider = (title) => make("input", { type: "range", min: 40, max: 250, value: 100, title });
+  const slider = (title) => make("input", { type: "range", min: 20, max: 400, value: 100, title });
   [ui.bright, ui.contrast] = [slider("brightness"), slider("contrast")];
   const help = make("details", {}, make("summary", { textContent: "Help" }), make("table", {},
     ...HELP.map(([what, does]) => make("tr", {}, make("th", {}, what), make("td", {}, does)))));
-  const light = make("div", { className: "light" }, "brightness", ui.bright, "contrast", ui.contrast);
+  ui.auto = button("auto", "spread the greys of this film from black to white");
+  ui.plain = button("reset", "the film as it is in its file");
+  const light = make("div", { className: "light" }, "brightness", ui.bright, "contrast", ui.contrast, ui.auto, ui.plain);
   ui.bar = make("div", { className: "bar" });
   ui.said.className = "said";
   ui.root = make("div", { className: "chexseg-editor", tabIndex: -1 }, ui.bar,
@@ -187,10 +189,16 @@ function render({ model, el }) {
   const scale = () => d.zoom * Math.min(canvas.clientWidth / d.size[1], canvas.clientHeight / d.size[0]);
   const toScreen = ([x, y]) => [(x + .5) * scale() + d.x, (y + .5) * scale() + d.y];
   const toFilm = (e) => [(e.offsetX - d.x) / scale() - .5, (e.offsetY - d.y) / scale() - .5];
-  const tell = (what) => model.send({ edit: d.edits, ...what });
+  const tell = (what) => {
+    d.sent = Math.max(Date.now(), (d.sent || 0) + 1); // Python sends this number back
+    clearTimeout(d.wait);
+    d.wait = setTimeout(() => deaf(ui), PATIENCE);
+    try { model.send({ edit: d.edits, sent: d.sent, ...what }); } catch { deaf(ui); }
+  };
   const changed = () => { d.edits += 1; tell({ do: "draw", task: d.task, outlines: d.outlines[d.task] }); };
   const choose = (task) => {
-    Object.assign(d, { task, open: null, hover: null, edits: d.edits + 1 });
+    if (close(d)) changed();
+    Object.assign(d, { task, hover: null, edits: d.edits + 1 });
     tell({ do: "choose", task });
     for (const row of ui.tasks.children) row.classList.toggle("chosen", row.childNodes[1].data === task);
     paint();
@@ -209,8 +217,9 @@ function render({ model, el }) {
     if (line) { trace(ctx, line, toScreen, false); stroke(ctx, "#fff", 1.5); }
     if (d.open) d.open.forEach(p => paintPoint(ctx, toScreen(p), "#fff", false));
   };
-  listen(d, ui, { toFilm, scale, tell, changed, choose, paint });
-  const follow = () => { take(d, ui, model.get("state"), tell, choose); paint(); };
+  const turn = (by) => { if (close(d)) changed(); tell({ do: "step", by }); };
+  listen(d, ui, { toFilm, scale, tell, turn, changed, choose, paint, film });
+  const follow = () => { take(d, ui, model.get("state"), { tell, turn, changed, choose }); paint(); };
   const load = () => { film.src = URL.createObjectURL(new Blob([model.get("film")], { type: "image/jpeg" })); };
   film.onload = () => { URL.revokeObjectURL(film.src); paint(); };
   model.on("change:state", follow);
@@ -225,17 +234,22 @@ function render({ model, el }) {
 
 # %% ../nbs/68_canvas.ipynb #0016
 _TAKE = """
-function take(d, ui, state, tell, choose) { // what Python says is on the desk
+function take(d, ui, state, { tell, turn, changed, choose }) { // what Python says is on the desk
   if (!state.id) return;
+  if (!d.sent || state.sent === d.sent) clearTimeout(d.wait);
   const other = state.id !== d.id;
   if (other) Object.assign(d, { open: null, drag: null, hover: null, zoom: 1, x: 0, y: 0, edits: state.edit });
+  if (other) ui.bright.value = ui.contrast.value = 100;
   if (other || state.edit >= d.edits && !d.drag) {
     Object.assign(d, { outlines: structuredClone(state.outlines), task: state.task });
   }
   Object.assign(d, { id: state.id, size: state.size, tasks: state.tasks });
+  const room = Math.max(480, Math.min(screen.availHeight - 260, 1000)); // so that film and buttons are seen together
   ui.canvas.style.aspectRatio = `${state.size[1]} / ${state.size[0]}`;
+  ui.canvas.style.width = `min(100%, ${Math.round(room * state.size[1] / state.size[0])}px)`;
   ui.place.textContent = state.place;
   ui.said.textContent = state.said;
+  ui.said.classList.remove("deaf");
   ui.tasks.replaceChildren(...state.tasks.map(({ name, color, n }) => {
     const swatch = make("i");
     swatch.style.background = color;
@@ -251,18 +265,34 @@ function take(d, ui, state, tell, choose) { // what Python says is on the desk
   const copy = (title, task) => button(title, "instead of what is drawn",
     () => tell({ do: "copy", source: ui.source.value, task: task() }));
   const copies = ["copy from", ui.source, copy("This finding", () => d.task), copy("All", () => null)];
-  ui.bar.append(button("◀", "film before", () => tell({ do: "step", by: -1 })), ui.place,
-    button("▶", "next film", () => tell({ do: "step", by: 1 })), ui.undo, ui.redo,
+  ui.bar.append(button("◀", "film before", () => turn(-1)), ui.place, button("▶", "next film", () => turn(1)),
+    ui.undo, ui.redo,
+    button("⏭", "next film that nobody has read", () => { if (close(d)) changed(); tell({ do: "unread" }); }),
+    button("Clear this finding", "take its outlines away", () => { d.outlines[d.task] = []; changed(); }),
     button("Nothing to outline", "the film was read and is normal", () => tell({ do: "nothing" })),
     ...(state.sources.length ? copies : []));
   update(ui, state);
 }
 const update = (ui, state) => { ui.undo.disabled = !state.undo; ui.redo.disabled = !state.redo; };
+const PATIENCE = 5000; // milliseconds
+function deaf(ui) {
+  ui.said.textContent = "NOT SAVED: Python does not answer. It is busy, or its kernel has ended. If this stays, run the " +
+    "cell again: the film opens as it is in the file, and what was drawn since is to be drawn once more.";
+  ui.said.classList.add("deaf");
+}
 """
 
 # %% ../nbs/68_canvas.ipynb #0017
 _LISTEN = """
-function listen(d, ui, { toFilm, scale, tell, changed, choose, paint }) {
+function stretched(film) { // brightness and contrast, %, that make the darkest hundredth black and the lightest white
+  const small = Object.assign(document.createElement("canvas"), { width: 64, height: 64 }).getContext("2d");
+  small.drawImage(film, 0, 0, 64, 64);
+  const greys = small.getImageData(0, 0, 64, 64).data.filter((_, i) => i % 4 === 0).sort();
+  const [low, high] = [greys[41] / 255, greys[4054] / 255];
+  const gain = 1 / Math.max(.05, high - low), contrast = 1 + 2 * gain * low;
+  return [100 * gain / contrast, 100 * contrast];
+}
+function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, paint, film }) {
   const { canvas } = ui, near = () => NEAR / scale(), step = () => 3 / scale();
   const finish = (yes) => { if (yes) changed(); paint(); };
   canvas.oncontextmenu = (e) => { e.preventDefault(); e.stopPropagation(); };
@@ -293,14 +323,19 @@ function listen(d, ui, { toFilm, scale, tell, changed, choose, paint }) {
     paint();
   }, { passive: false });
   ui.bright.oninput = ui.contrast.oninput = paint;
+  const light = ([bright, contrast]) => { ui.bright.value = bright; ui.contrast.value = contrast; paint(); };
+  ui.auto.onclick = () => light(stretched(film));
+  ui.plain.onclick = () => light([100, 100]);
+  const back = () => { d.open.pop(); if (!d.open.length) d.open = null; paint(); }; // one point less
+  const less = () => d.open ? back() : finish(remove(d, d.hover));
   const keys = { Enter: () => finish(close(d)), Escape: () => { d.open = null; paint(); },
-    Delete: () => finish(remove(d, d.hover)), Backspace: () => finish(remove(d, d.hover)),
-    ArrowLeft: () => tell({ do: "step", by: -1 }), ArrowRight: () => tell({ do: "step", by: 1 }) };
+    Delete: less, Backspace: less, ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) };
   ui.root.onkeydown = (e) => {
     if (/SELECT|INPUT|SUMMARY/.test(e.target.tagName) || e.key === "Enter" && e.target !== canvas) return;
     const z = e.key.toLowerCase(), command = e.ctrlKey || e.metaKey;
     const task = /^[0-9]$/.test(e.key) && d.tasks[(Number(e.key) + 9) % 10];
-    if (command && (z === "z" || z === "y")) tell({ do: z === "y" || e.shiftKey ? "redo" : "undo" });
+    if (command && z === "z" && d.open) back();
+    else if (command && (z === "z" || z === "y")) tell({ do: z === "y" || e.shiftKey ? "redo" : "undo" });
     else if (z === "h") { d.hidden = true; paint(); }
     else if (task) choose(task.name);
     else if (!command && keys[e.key]) keys[e.key]();
@@ -318,7 +353,7 @@ STYLE = """
 .chexseg-editor .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin: 4px 0 8px }
 .chexseg-editor .bar b { min-width: 17em; text-align: center }
 .chexseg-editor .desk { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start }
-.chexseg-editor .film { width: min(640px, 100%); background: #000; touch-action: none; outline: none;
+.chexseg-editor .film { background: #000; touch-action: none; outline: none;
   border-radius: 4px }
 .chexseg-editor .film:focus { box-shadow: 0 0 0 2px #4c8bf5 }
 .chexseg-editor .side { width: 260px }
@@ -333,6 +368,7 @@ STYLE = """
 .chexseg-editor .light { display: grid; grid-template-columns: auto 1fr; gap: 0 8px; margin: 10px 0;
   align-items: center }
 .chexseg-editor .said { min-height: 2.8em; opacity: .8 }
+.chexseg-editor .said.deaf { color: #e5484d; opacity: 1; font-weight: 600 }
 .chexseg-editor th { text-align: left; font-weight: 600; padding-right: 8px; vertical-align: top; white-space: nowrap }
 .chexseg-editor td { text-align: left; white-space: normal }
 """

@@ -410,3 +410,45 @@ def test_what_python_changes_is_seen(opened):
     page.keyboard.insert_text("editor.desk.draw('Cardiomegaly', [[[50, 50], [450, 60], [440, 450]]])\neditor.show()")
     page.keyboard.press("Shift+Enter")
     wait_until(lambda: (np.abs(pixels(canvas.node) - before) > 60).sum() > 500)
+
+
+def test_points_are_taken_back_and_kept_when_the_film_is_turned(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    canvas.choose("Atelectasis")
+    place = page.locator(".chexseg-editor .bar b")
+    for p in ([120, 300], [180, 300], [180, 360], [400, 100]):
+        canvas.click(*p)
+    page.keyboard.press("Control+z") # the last point, and no outline that is finished
+    first = place.inner_text()
+    page.keyboard.press("ArrowLeft" if "1 of" not in first else "ArrowRight")
+    wait_until(lambda: place.inner_text() != first)
+    drawn = wait_until(lambda: [o[0] for o in outlines(folder, "Atelectasis").values() if o])[-1]
+    assert near(drawn, [[120, 300], [180, 300], [180, 360]]), drawn
+
+
+def test_greys_are_spread_for_one_film(opened):
+    page = opened("editor")
+    canvas = Canvas(page)
+    page.get_by_role("button", name="auto", exact=True).click()
+    wait_until(lambda: np.ptp(np.percentile(pixels(canvas.node)[..., 0], (2, 98))) > 240)
+    page.get_by_role("button", name="▶", exact=True).click()
+    values = page.locator(".chexseg-editor input[type=range]")
+    wait_until(lambda: values.nth(0).input_value() == values.nth(1).input_value() == "100")
+
+
+def test_nothing_is_called_saved_when_the_kernel_has_ended(opened, lab):
+    address, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    canvas.choose("Lung Lesion")
+    said = page.locator(".chexseg-editor .said")
+    wait_until(lambda: "saved after every change" in said.inner_text())
+    kernels = json.load(urllib.request.urlopen(f"{address}/api/kernels"))
+    for kernel in kernels:
+        urllib.request.urlopen(urllib.request.Request(f"{address}/api/kernels/{kernel['id']}", method="DELETE"))
+    kept = outlines(folder, "Lung Lesion")
+    canvas.drag([300, 300], [400, 300], [400, 380], [300, 380], [302, 304])
+    wait_until(lambda: said.inner_text().startswith("NOT SAVED"))
+    assert outlines(folder, "Lung Lesion") == kept
