@@ -15,11 +15,12 @@ TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
 
+# `compat` names this folder in a path file, so that the package is also found beside a clone of the same name.
 .venv/.ready: settings.ini setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "chexseg needs Python 3.10 or newer; this is " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev,lab,dicom]'
+	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat -e '.[dev,lab,dicom]'
 	touch $@
 
 # The newest fastai and fastcore, as a user gets them, over everything else that .venv holds.
