@@ -7,7 +7,7 @@ __all__ = ['NIH_LABELS', 'JOINED', 'RECORD', 'LUNGS', 'stand_in_chestx_det', 'st
            'arrange_chestx_det', 'stand_in_lungs', 'arrange_lungs', 'arrange_siim', 'stand_in_siim', 'arrange',
            'next_step']
 
-# %% ../nbs/24b_open_data.ipynb #5480555f
+# %% ../nbs/24b_open_data.ipynb #609dac90
 import os
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from .core import TASKS, ChexsegError, atomic_path, check_name, progress, read_j
 from .downloads import OPEN_SETS
 from .films import open_picture
 from .formats import CHESTX_DET, CHESTX_DET_JSON, Films
-from .masks import MaskSet, decode, encode
+from .masks import MaskSet
 from .own import find_films, in_order
 from .phantom import phantom_film
 from .run_tables import RUN_TABLES
