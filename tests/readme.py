@@ -28,7 +28,7 @@ def shown_cells(cells):
 
 def from_root(markdown):
     "Links as seen from the folder above nbs/."
-    into = re.sub(r"(\]\(|src=\")(images/|tutorials/|\d\d_)", r"\1nbs/\2", markdown)
+    into = re.sub(r"(\]\(|src=\")(images/|tutorials/|\d\d[a-z]?_)", r"\1nbs/\2", markdown)
     return re.sub(r"(\]\(|src=\")\.\./", r"\1", into)
 
 
