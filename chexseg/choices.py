@@ -158,7 +158,7 @@ class SegmenterChoices:
                            "empty: light for the small encoder, else dynamic", ("", *DECODERS))
     weights: str = _choice("classifier", "where the encoder's weights come from: classifier, imagenet or random",
                            ("classifier", "imagenet", "random"))
-    steps: int = _choice(1000, "training steps; the student of ours takes two rounds of them", least=1,
+    steps: int = _choice(400, "training steps; the student of ours takes two rounds of them", least=1,
                          most=100_000_000)
     bs: int = _choice(16, "films a batch", least=1, most=100_000)
     lr: float = _choice(4e-3, "peak learning rate", least=1e-9)
@@ -244,11 +244,11 @@ PRESETS = {
     "small": {},
     "table": dict(methods=tuple(METHODS)),
     "gpu": dict(side=320, classifier_arch="resnet34", classifier_pretrained=True, classifier_lr=1e-3,
-                segmenter_encoder="resnet34", segmenter_decoder="dynamic", segmenter_lr=1e-3),
+                segmenter_encoder="resnet34", segmenter_decoder="dynamic", segmenter_lr=1e-3, segmenter_steps=1000),
     "open": dict(side=256, experts=48, classifier_arch="resnet34", classifier_pretrained=True, classifier_lr=1e-3,
                  classifier_epochs=6, segmenter_encoder="resnet34", segmenter_decoder="dynamic", segmenter_lr=1e-3,
                  segmenter_steps=1500, bad_films="skip"),
-    "story": dict(methods=tuple(METHODS), films=(8000, 140, 160), film_side=512, side=128),
+    "story": dict(methods=tuple(METHODS), films=(8000, 140, 160), film_side=512, side=128, segmenter_steps=1000),
     "paper": _PUBLISHED,
     "paper-small": _PUBLISHED | dict(films=(600, 60, 60), experts=24, side=96, classifier_arch="small",
                                      classifier_pretrained=False, classifier_lr=4e-3, irnet_steps=100,
