@@ -18,7 +18,7 @@ from . import __version__
 from .chexlocalize import SCRIPTS, option_arguments, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
 from .core import ChexsegError, world
-from .downloads import OPEN_SETS, download, sets_text
+from .downloads import add_open
 from .handover import HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
 
@@ -162,22 +162,6 @@ def _add_export(commands):
     p.add_argument("--films", metavar="FILMS", help="folder with the films, for the names of their files")
     _add_names(p)
 
-# %% ../nbs/80_cli.ipynb #a83ad4ef
-def _add_open(commands):
-    p = commands.add_parser("open", help="fetch an open data set, and make it a folder for `run`")
-    p.add_argument("name", nargs="?", metavar="NAME", help=", ".join(OPEN_SETS))
-    p.add_argument("folder", nargs="?", metavar="FOLDER", help="where it goes, or is in part already")
-    p.add_argument("--list", dest="listed", action="store_true", help="say which sets there are, how large, and on "
-                                                                      "what terms")
-    p.add_argument("--nih", metavar="FOLDER", help="chestx-det: NIH's films and labels for the weak side (default: its "
-                                                   "own films)")
-    p.add_argument("--archives", type=int, default=0, metavar="N", help="how many archives of films to fetch (default: "
-                                                                        "all)")
-    p.add_argument("--outlined", type=int, default=300, metavar="N",
-                   help="films that keep their outlines to learn from; the others have labels (default: %(default)s)")
-    p.add_argument("--seed", type=int, default=0, help="of the draw of these (default: %(default)s)")
-    p.add_argument("--yes", action="store_true", help="agree to the terms without being asked")
-
 # %% ../nbs/80_cli.ipynb #0030
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
@@ -248,7 +232,7 @@ def parser()->argparse.ArgumentParser:
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_init, _add_open, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies,
+    for add in (_add_init, add_open, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies,
                 _add_predict, _add_retune, _add_serve, _add_verify, _add_runs, _add_papers, _add_chexlocalize,
                 add_handover, _add_folders):
         add(commands)
@@ -290,20 +274,9 @@ def _init(folder, tasks):
           f"begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
 
 # %% ../nbs/80_cli.ipynb #e751e636
-def _open(name, folder, listed, nih, archives, outlined, seed, yes):
-    from chexseg.open_data import arrange, next_step
-    if listed:
-        return print(sets_text())
-    if not (name and folder):
-        raise ChexsegError("open needs the name of a data set and a folder: see which there are with --list.")
-    if archives < 0 or outlined < 1:
-        raise ChexsegError(f"--archives {archives} and --outlined {outlined} are numbers of archives and of films: "
-                           f"give 0 or more "
-                           "of the one, 1 or more of the other.")
-    for sentence in download(name, folder, archives, yes):
-        print(sentence)
-    print(*arrange(name, folder, nih, outlined, seed), sep="\n")
-    print(f"\nNext:\n  {next_step(name, folder)}")
+def _open(**given):
+    from chexseg.open_data import open_set
+    open_set(**given)
 
 # %% ../nbs/80_cli.ipynb #0049
 def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, overwrite):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIIM', 'OPEN_SETS', 'RECORD', 'Source', 'OpenSet', 'in_bytes', 'sets_text', 'check_address', 'told_size',
-           'check_room', 'weighed', 'fetch', 'unpack', 'files_of', 'download']
+           'check_room', 'weighed', 'fetch', 'unpack', 'files_of', 'download', 'add_open']
 
 # %% ../nbs/24a_downloads.ipynb #c0cb8445
 import errno
@@ -501,3 +501,20 @@ def download(
     _agreed(name, yes, ask)
     check_room(folder, sum(n for i, n in sizes.items() if i not in there), f"{name}")
     return [_take(f, folder) for f in files]
+
+# %% ../nbs/24a_downloads.ipynb #c2545271
+def add_open(commands): # argparse's; the command says what it takes
+    "The options of `chexseg open`."
+    p = commands.add_parser("open", help="fetch an open data set, and make it a folder for `run`")
+    p.add_argument("name", nargs="?", metavar="NAME", help=", ".join(OPEN_SETS))
+    p.add_argument("folder", nargs="?", metavar="FOLDER", help="where it goes, or is in part already")
+    p.add_argument("--list", dest="listed", action="store_true", help="say which sets there are, how large, and on "
+                                                                      "what terms")
+    p.add_argument("--nih", metavar="FOLDER", help="chestx-det: NIH's films and labels for the weak side (default: its "
+                                                   "own films)")
+    p.add_argument("--archives", type=int, default=0, metavar="N", help="how many archives of films to fetch (default: "
+                                                                        "all)")
+    p.add_argument("--outlined", type=int, default=300, metavar="N",
+                   help="films that keep their outlines to learn from; the others have labels (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="of the draw of these (default: %(default)s)")
+    p.add_argument("--yes", action="store_true", help="agree to the terms without being asked")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NIH_LABELS', 'JOINED', 'RECORD', 'LUNGS', 'stand_in_chestx_det', 'stand_in_nih', 'read_nih', 'take_out',
            'arrange_chestx_det', 'stand_in_lungs', 'arrange_lungs', 'arrange_siim', 'stand_in_siim', 'arrange',
-           'next_step']
+           'next_step', 'open_set']
 
 # %% ../nbs/24b_open_data.ipynb #609dac90
 import os
@@ -17,7 +17,7 @@ from PIL import Image
 from scipy import ndimage
 
 from .core import TASKS, ChexsegError, atomic_path, check_name, progress, read_json, rng, write_json
-from .downloads import OPEN_SETS
+from .downloads import OPEN_SETS, download, sets_text
 from .films import open_picture
 from .formats import CHESTX_DET, CHESTX_DET_JSON, Films
 from .masks import MaskSet
@@ -426,3 +426,27 @@ def next_step(
         return f"chexseg open chestx-det DET --nih {folder}"
     methods = " --methods full --experts 24"*(name in ("montgomery", "shenzhen"))
     return f"chexseg run {folder} --preset open{methods} --out runs/{name}"
+
+# %% ../nbs/24b_open_data.ipynb #6f80942b
+def open_set(
+    name, # one of `OPEN_SETS`; the other arguments are those of the command
+    folder, # where it goes, or is in part already
+    listed=False, # only say which sets there are?
+    nih=None, # as in `arrange`
+    archives=0, # as in `download`
+    outlined=300, # as in `arrange`
+    seed=0, # as in `arrange`
+    yes=False, # as in `download`
+):
+    "What `chexseg open` does: fetch what is missing, arrange it, say what is next."
+    if listed:
+        return print(sets_text())
+    if not (name and folder):
+        raise ChexsegError("open needs the name of a data set and a folder: see which there are with --list.")
+    if archives < 0 or outlined < 1:
+        raise ChexsegError(f"--archives {archives} and --outlined {outlined} are numbers of archives and of films: give "
+                           "0 or more of the one, 1 or more of the other.")
+    for sentence in download(name, folder, archives, yes):
+        print(sentence)
+    print(*arrange(name, folder, nih, outlined, seed), sep="\n")
+    print(f"\nNext:\n  {next_step(name, folder)}")
