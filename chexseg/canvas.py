@@ -246,7 +246,7 @@ function take(d, ui, state, { tell, turn, changed, choose }) { // what Python sa
   Object.assign(d, { id: state.id, size: state.size, tasks: state.tasks });
   const room = Math.max(480, Math.min(screen.availHeight - 260, 1000)); // so that film and buttons are seen together
   ui.canvas.style.aspectRatio = `${state.size[1]} / ${state.size[0]}`;
-  ui.canvas.style.width = `min(100%, ${Math.round(room * state.size[1] / state.size[0])}px)`;
+  ui.canvas.style.maxWidth = `${Math.round(room * state.size[1] / state.size[0])}px`;
   ui.place.textContent = state.place;
   ui.said.textContent = state.said;
   ui.said.classList.remove("deaf");
@@ -267,7 +267,7 @@ function take(d, ui, state, { tell, turn, changed, choose }) { // what Python sa
   const copies = ["copy from", ui.source, copy("This finding", () => d.task), copy("All", () => null)];
   ui.bar.append(button("◀", "film before", () => turn(-1)), ui.place, button("▶", "next film", () => turn(1)),
     ui.undo, ui.redo,
-    button("⏭", "next film that nobody has read", () => { if (close(d)) changed(); tell({ do: "unread" }); }),
+    button("Next unread", "the next film that nobody has read", () => { if (close(d)) changed(); tell({ do: "unread" }); }),
     button("Clear this finding", "take its outlines away", () => { d.outlines[d.task] = []; changed(); }),
     button("Nothing to outline", "the film was read and is normal", () => tell({ do: "nothing" })),
     ...(state.sources.length ? copies : []));
@@ -353,7 +353,7 @@ STYLE = """
 .chexseg-editor .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin: 4px 0 8px }
 .chexseg-editor .bar b { min-width: 17em; text-align: center }
 .chexseg-editor .desk { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start }
-.chexseg-editor .film { background: #000; touch-action: none; outline: none;
+.chexseg-editor .film { flex: 1 1 400px; min-width: 0; background: #000; touch-action: none; outline: none;
   border-radius: 4px }
 .chexseg-editor .film:focus { box-shadow: 0 0 0 2px #4c8bf5 }
 .chexseg-editor .side { width: 260px }

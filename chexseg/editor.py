@@ -25,7 +25,7 @@ from .explore import jpeg
 from .outlines import annotations_to_masks, contours, read_annotations, write_annotations
 from .show import color_of, show_film
 
-# %% ../nbs/69_outline_editor.ipynb #d7fe26e4
+# %% ../nbs/69_outline_editor.ipynb #77dc2c30
 def _json_file(path)->Path: # where outlines are kept
     path = Path(path)
     if path.suffix.lower() != ".json":
@@ -89,7 +89,7 @@ def step(self:Outlining,
     "Go on to another film; before the first and after the last there is none."
     self.open(self.part.ids[min(max(self.k + by, 0), len(self.part) - 1)])
 
-# %% ../nbs/69_outline_editor.ipynb #901bd4a8
+# %% ../nbs/69_outline_editor.ipynb #7cb53de7
 @patch
 def next_unread(self:Outlining):
     "Go on to the next film that has not been read, after the last from the first; stay where all have been."
@@ -339,7 +339,7 @@ def films_to_outline(
     rows = pd.DataFrame(dict(disagreement=disputed.mean(axis=1), disputed=disputed.idxmax(axis=1)))
     return rows.sort_values("disagreement", ascending=False, kind="stable")
 
-# %% ../nbs/69_outline_editor.ipynb #8ab0fb76
+# %% ../nbs/69_outline_editor.ipynb #0ef08934
 @checks_arguments
 def reader_agreement(
     first:StrPath, # JSON file of outlines, such as the editor keeps

@@ -346,7 +346,7 @@ def test_an_outline_is_drawn_corrected_and_found_in_the_file(opened, lab):
 
     canvas.choose("Pleural Effusion")
     page.locator(".chexseg-editor select").select_option("ours")
-    page.get_by_role("button", name="This finding").click()
+    page.get_by_role("button", name="This finding", exact=True).click()
     wait_until(lambda: outlines(folder, "Pleural Effusion")[film])
 
     page.keyboard.press("Escape")
@@ -445,9 +445,9 @@ def test_nothing_is_called_saved_when_the_kernel_has_ended(opened, lab):
     canvas.choose("Lung Lesion")
     said = page.locator(".chexseg-editor .said")
     wait_until(lambda: "saved after every change" in said.inner_text())
-    kernels = json.load(urllib.request.urlopen(f"{address}/api/kernels"))
-    for kernel in kernels:
-        urllib.request.urlopen(urllib.request.Request(f"{address}/api/kernels/{kernel['id']}", method="DELETE"))
+    token = {"X-XSRFToken": next(c["value"] for c in page.context.cookies() if c["name"] == "_xsrf")}
+    for kernel in json.load(urllib.request.urlopen(f"{address}/api/kernels")):
+        page.request.delete(f"{address}/api/kernels/{kernel['id']}", headers=token)
     kept = outlines(folder, "Lung Lesion")
     canvas.drag([300, 300], [400, 300], [400, 380], [300, 380], [302, 304])
     wait_until(lambda: said.inner_text().startswith("NOT SAVED"))
