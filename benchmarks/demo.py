@@ -1,4 +1,4 @@
-"""How long `chexseg run`, the whole method on the phantom, takes after installing, and that the claim holds at each seed.
+"""How long `chexseg run`, the method on the phantom, takes after installing, and whether its claim holds at each seed.
 
 python -m benchmarks.demo --seeds 0 1 2 3 4 --out runs/demos      a run that is there already goes on where it stands
 """

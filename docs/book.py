@@ -104,6 +104,12 @@ def anchors(symbols, taken):
     return names + [n for n in extra if n not in names]
 
 
+def is_answer(cell):
+    "Whether a code cell answers an exercise: JupyterLab shows it folded, and so do the pages."
+    folded = cell.metadata.get("jupyter", {})
+    return bool(folded.get("source_hidden") and folded.get("outputs_hidden"))
+
+
 def annotate_code(cell, k, chapter, taken, alt):
     "What the template needs to know of a code cell; its directives go."
     found = directives(cell.source)
@@ -118,6 +124,7 @@ def annotate_code(cell, k, chapter, taken, alt):
         module=chapter.module,
         flag=flags[0] if flags else "",
         imports=only_imports(cell.source) and not cell.outputs,
+        answer=is_answer(cell),
         alt=found.get("fig-alt", alt).strip("\"'"),
     )
     if found.get("echo") == "false" or "hide_input" in found:
