@@ -189,7 +189,7 @@ def check_measured(study:Study # with roles
             where = where or f"{study.root}/masks"
             fewer = ", or draw fewer of them for experts (--experts)" if role == "valid" else ""
             raise ChexsegError(f"{where}: none of the {len(part)} films of {split}{left} shows a finding, so nothing "
-                               f"can be measured on them: outline one that does{fewer}.")
+                               f"can be measured on them: outline one that does{fewer}; of a phantom, draw more films.")
 
 # %% ../nbs/18_check.ipynb #0054
 def _draw(study, experts, seed, learn=True): # yields a trouble when expert films cannot be drawn; None: none are

@@ -194,7 +194,7 @@ def __repr__(self:Study):
     "How many films, tasks and outlines there are."
     outlined = f"{len(self.experts)} films outlined by experts, {len(self.readers or [])} by readers"
     films = f"{len(self.table):,} films: {_in_words(view_counts(self))}"
-    return f"Study of {films}; {len(self.tasks)} tasks; {outlined}"
+    return f"Study of {films}; {len(self.tasks)} task{'s'*(len(self.tasks) != 1)}; {outlined}"
 
 # %% ../nbs/15_data.ipynb #0063
 ROLES = {"train": "weak", "val": "valid", "test": "test"} # what the films of a split are for, before experts are drawn
