@@ -8,9 +8,10 @@ __all__ = ['EXIT_CODES', 'SHELLS', 'read_config', 'with_config', 'hushed', 'note
 # %% ../nbs/76_settings.ipynb #0002
 import argparse
 import io
+import re
 import warnings
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .choices import options
 from .core import ChexsegError, check_name, refuse_device, without_bars
@@ -98,7 +99,8 @@ def _named_films(folder)->set: # ids, patients and paths of a run; None before i
     if not path.exists():
         return None
     t = pd.read_csv(path, usecols=["id", "path", "patient"], dtype=str)
-    return {*t.id, *t.patient, *t.path}
+    files = [PurePosixPath(str(p).replace("\\", "/")) for p in t.path]
+    return {str(n) for n in (*t.id, *t.patient, *t.path, *(f.name for f in files), *(f.stem for f in files))}
 
 # %% ../nbs/76_settings.ipynb #0024
 def without_films(
@@ -109,9 +111,9 @@ def without_films(
     names = _named_films(folder)
     if names is None:
         return "(a sentence that may name a film)"
-    def bare(word): return word.strip("\"'`.,:;()[]")
-    def is_name(word): return "/" in word or "\\" in word or bare(word) in names
-    return " ".join("(...)" if is_name(word) else word for word in text.split())
+    for name in sorted((n for n in names if n in text), key=len, reverse=True): # names may hold blanks
+        text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", "(...)", text)
+    return " ".join("(...)" if "/" in word or "\\" in word else word for word in text.split())
 
 # %% ../nbs/76_settings.ipynb #0027
 EXIT_CODES = {
