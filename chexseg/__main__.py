@@ -58,8 +58,8 @@ def _add_run(commands):
 
 # %% ../nbs/82_cli.ipynb #f0495eba
 def _add_check(commands):
-    p = commands.add_parser("check", help="a folder on one page before the run: what is wrong, and how long it will "
-                                          "take")
+    p = commands.add_parser("check", help="a folder on one page before the run: what is wrong, and how "
+                                          "long it will take")
     p.add_argument("data", metavar="FOLDER", help="films, labels and masks, as for `run`")
     p.add_argument("--json", metavar="FILE", help="write the whole list there, for scripts")
     p.add_argument("--config", metavar="FILE", help="options from a TOML file; those that are typed win")
@@ -270,8 +270,7 @@ def _init(folder, tasks):
     from chexseg.own import init_folder
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, "
-          f"and "
-          f"begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
+          f"and begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
 
 # %% ../nbs/82_cli.ipynb #e751e636
 def _open(**given):
@@ -360,8 +359,8 @@ def _verify(run, mend)->int: # exit status
     n = len(run.digests())
     print(f"{n - len(lost)} of {n} files are whole")
     if mend and (again := run.forget_damaged(lost)):
-        print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, with the options it was made "
-              f"with")
+        print(f"to be done again: {', '.join(again)}: chexseg run --out {run.folder}, "
+              "with the options it was made with")
     return 0 if mend or not lost else 1
 
 # %% ../nbs/82_cli.ipynb #0068
@@ -428,8 +427,7 @@ def _excerpt(run, folder, films):
 def _command(command, **given)->int: # exit status
     own = dict(init=_init, open=_open, export=_export, check=_check, run=_run, study=_study, predict=_predict,
                retune=_retune, serve=_serve, verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups,
-               completion=_completion,
-               phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
+               completion=_completion, phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
     own |= {"import": _import} | HANDOVER
     if command in own:
         return own[command](**given) or 0

@@ -293,10 +293,12 @@ def once(
     return read(path) if read else None
 
 # %% ../nbs/00_core.ipynb #0067
-def digest(path # a file
-)->str: # SHA-256, hexadecimal
-    "The SHA-256 digest of a file."
-    total = hashlib.sha256()
+def digest(
+    path, # a file
+    kind:str="sha256", # or "md5", where somebody else has published that
+)->str: # hexadecimal
+    "The digest of a file."
+    total = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as f:
         while block := f.read(2**20):
             total.update(block)

@@ -7,8 +7,6 @@ __all__ = ['SIIM', 'OPEN_SETS', 'RECORD', 'Source', 'OpenSet', 'in_bytes', 'sets
            'check_room', 'weighed', 'fetch', 'unpack', 'files_of', 'download', 'add_open']
 
 # %% ../nbs/25_downloads.ipynb #c0cb8445
-import errno
-import hashlib
 import http.client
 import os
 import shutil
@@ -24,7 +22,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from .core import ChexsegError, atomic_path, check_name, may_write, progress, read_json, write_json
+from .core import ChexsegError, atomic_path, check_name, digest, may_write, progress, read_json, write_json
 
 # %% ../nbs/25_downloads.ipynb #9d23dd07
 @dataclass(frozen=True)
@@ -310,15 +308,7 @@ def weighed(
     kind:str, # "md5" or "sha256"
 )->str: # such as "md5:d41d8cd9..."
     "The checksum of a file, and of which kind it is."
-    with open(path, "rb") as f:
-        return f"{kind}:{hashlib.file_digest(f, kind).hexdigest()}" if hasattr(hashlib, "file_digest") else _slow(f, kind)
-
-# %% ../nbs/25_downloads.ipynb #e176c579
-def _slow(f, kind)->str: # for Python 3.10
-    total = hashlib.new(kind, usedforsecurity=False)
-    while block := f.read(2**20):
-        total.update(block)
-    return f"{kind}:{total.hexdigest()}"
+    return f"{kind}:{digest(path, kind)}"
 
 # %% ../nbs/25_downloads.ipynb #c1bb43ed
 def _check_weight(source, path, folder): # path: the file, whole; it is taken away where it is another one than it should be
@@ -415,11 +405,7 @@ def unpack(
     check_room(folder, archive.stat().st_size, f"what is in {archive.name}")
     try:
         n = _unpack_all(archive, Path(folder))
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
-        raise ChexsegError(f"{archive} cannot be unpacked ({e}): remove it, and fetch it again.") from None
-    except OSError as e:
-        if e.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ChexsegError(f"{folder} is full: make room, and give the same command again.") from None
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as e:
         raise ChexsegError(f"{archive} cannot be unpacked ({e}): remove it, and fetch it again.") from None
     if not n:
         raise ChexsegError(f"{archive} holds no film and no table: is it the right file?")

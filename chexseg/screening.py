@@ -250,13 +250,17 @@ def _alike(thumbs, pairs)->np.ndarray: # bool (m,): do the thumbnails of a pair 
     a, b = (_standardised(thumbs[pairs[:, side]]) for side in (0, 1))
     return ((a*b).mean(1) > ALIKE) & (np.abs(a - b).max(1) < LARGEST)
 
+# %% ../nbs/17_screening.ipynb #599cc6f6
+def _judged(screening)->np.ndarray: # int (n,): rows of films that can be read and show something
+    return np.flatnonzero((screening.films.wrong == "") & (_spread(screening.thumbs) >= BLANK_STD))
+
 # %% ../nbs/17_screening.ipynb #0069
 def same_chest(screening:Screening # films that were looked at
 )->list: # groups, each a list of row numbers
     "Films that look the same although their files differ; blank ones are left out."
     films, thumbs = screening
-    some = (films.wrong == "") & ~films.digest.duplicated() & (_spread(thumbs) >= BLANK_STD)
-    rows = np.flatnonzero(some)
+    rows = _judged(screening)
+    rows = rows[~films.digest.duplicated().to_numpy()[rows]]
     if len(rows) < 2:
         return []
     small = thumbs[rows]
@@ -273,10 +277,6 @@ def _ranks(thumbs)->np.ndarray: # float32 (n, 1024), standardised: the rank of e
 
 def _likeness(a, b)->np.ndarray: # float32 (n, m); a, b: pairs of standardised greys and ranks
     return np.maximum(a[0] @ b[0].T, a[1] @ b[1].T)/1024
-
-# %% ../nbs/17_screening.ipynb #599cc6f6
-def _judged(screening)->np.ndarray: # int (n,): rows of films that can be read and show something
-    return np.flatnonzero((screening.films.wrong == "") & (_spread(screening.thumbs) >= BLANK_STD))
 
 # %% ../nbs/17_screening.ipynb #d2e8151a
 def matches(

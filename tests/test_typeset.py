@@ -37,6 +37,7 @@ class Cell:
         self.number = number
         self.source = "".join(cell["source"])
         self.outputs = cell.get("outputs", [])
+        self.folded = cell["metadata"].get("jupyter") == dict(source_hidden=True, outputs_hidden=True)
         self.is_code = cell["cell_type"] == "code"
         self.lines = [line for line in self.source.splitlines() if line.strip() and not line.startswith("#|")]
         self.python = without_magics(self.source)
@@ -161,6 +162,18 @@ def test_a_chapter_says_where_it_is(path):
     first = CELLS[path][0].source
     stages = re.search(r"^\*.*films and labels.*→.*→.*scores.*\*$", first, flags=re.M)
     assert stages and "**" in stages[0], "the line of stages is missing under the title"
+
+
+@each_chapter
+def test_a_chapter_ends_with_exercises_whose_answers_are_folded(path):
+    prose = [(k, c.source) for k, c in enumerate(CELLS[path]) if not c.is_code]
+    heads = [(k, h) for k, source in prose for h in re.findall(r"^## (.+)$", source, re.M)]
+    (begin, exercises), (end, breaking) = heads[-2:]
+    assert (exercises, breaking) == ("Exercises", "How to break it")
+    cells = CELLS[path][begin:end + 1]
+    assert "<details><summary>Answer</summary>" in "".join(c.source for c in cells)
+    open_answers = [c for c in cells if c.is_code and not c.folded]
+    assert not open_answers, f"fold code and output of these cells:{listed(open_answers)}"
 
 
 @each_notebook
