@@ -326,7 +326,7 @@ def _irnet_learner(
     net:EdgeNet, # to be trained
     lr:float, # peak learning rate of the edges
 )->Learner:
-    "A learner with IRNet's loss, optimiser and schedule."
+    "A learner with IRNet's loss, optimizer and schedule."
     def rates(pos):
         return [lr * k * (1 - pos)**.9 for k in (1, 10)]
     dls = DataLoaders(batches, batches, device=best_device())

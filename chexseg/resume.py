@@ -110,13 +110,16 @@ def _deal_again(loader, epochs): # go through the orders of epochs that are done
         loader.randomize()
         loader.get_idxs()
 
-# %% ../nbs/31_resume.ipynb #0023
-def _load_opt(opt, state): # an optimiser of fastai or of torch
+# %% ../nbs/31_resume.ipynb #1a16c7df
+def _like(weight, value): # the numbers of `value` where the weight is, and in the order in memory that it has
+    return torch.empty_like(weight, dtype=value.dtype).copy_(value)
+
+def _load_opt(opt, state): # an optimizer of fastai or of torch
     opt.load_state_dict(state)
-    for p, known in opt.state.items():
+    for p, known in getattr(opt, "opt", opt).state.items(): # what fastai wraps has a state of its own
         for name, value in known.items():
             if isinstance(value, torch.Tensor) and value.shape == p.shape:
-                known[name] = value.to(p.device)
+                known[name] = _like(p, value)
 
 # %% ../nbs/31_resume.ipynb #0024
 def take_up(
