@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['METHODS', 'STAGES', 'UNCERTAIN', 'BLANK', 'DECODERS', 'PRESETS', 'ZOO', 'STUDIES', 'Method', 'made_from',
            'check_methods', 'Stage', 'StudyChoices', 'ClassifierChoices', 'MaskChoices', 'IrnetChoices',
-           'SegmenterChoices', 'RunChoices', 'Choices', 'Option', 'options', 'make_choices', 'StudyKind',
-           'read_choices']
+           'SegmenterChoices', 'RunChoices', 'Choices', 'Option', 'options', 'make_choices', 'option_values',
+           'options_text', 'StudyKind', 'read_choices']
 
-# %% ../nbs/01_choices.ipynb #0002
+# %% ../nbs/01_choices.ipynb #b5b49a3a
+import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field, fields
@@ -323,6 +324,20 @@ def make_choices(
         check_methods(values["methods"])
         values["methods"] = tuple(m for m in METHODS if m in values["methods"])
     return _grouped(values)
+
+# %% ../nbs/01_choices.ipynb #aeac99d2
+def option_values(choices:Choices # of a run
+)->dict: # flat name -> value; tuples are lists, as in JSON
+    "What was chosen, option by option."
+    values = {o.name: getattr(getattr(choices, o.group), o.field) for o in options().values()}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+# %% ../nbs/01_choices.ipynb #c4c08667
+def options_text(choices:Choices # of a run
+)->str: # TOML, an option a line
+    "The choices of a run as a file for `chexseg run --config`."
+    values = option_values(choices).items()
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values)
 
 # %% ../nbs/01_choices.ipynb #0066
 ZOO = ("gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "scorecam", "integratedgradients",

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'StrPath', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
            'check_name', 'checks_arguments', 'check_tasks', 'given_paths', 'image_id', 'rng', 'set_seed', 'may_write',
-           'refuse_device', 'atomic_path', 'write_json', 'read_json', 'once', 'digest', 'versions', 'world', 'watching',
-           'wait_for', 'Bar', 'without_bars', 'progress']
+           'refuse_device', 'is_in', 'atomic_path', 'write_json', 'read_json', 'once', 'digest', 'versions', 'world',
+           'watching', 'wait_for', 'Bar', 'without_bars', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import errno
@@ -223,6 +223,14 @@ def refuse_device(path # of a file to read or to write; it need not be there
     kind = os.stat(path).st_mode if os.path.exists(path) else stat.S_IFREG
     if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
         raise ChexsegError(f"{path} is a device or a pipe, not a file: name a file.")
+
+# %% ../nbs/00_core.ipynb #479fe5a6
+def is_in(
+    path, # of a file or a folder
+    folder, # another one
+)->bool:
+    "Does something lie below a folder, or is it the same?"
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
 
 # %% ../nbs/00_core.ipynb #0053
 @contextmanager

@@ -7,7 +7,7 @@ __all__ = ['FIGURES', 'shrink', 'paper_style', 'save_figure', 'draw_task_interva
            'draw_learning', 'draw_thresholds', 'draw_roc', 'draw_precision_recall', 'draw_reliability', 'draw_grid',
            'Drawn', 'draw_paper', 'films_note']
 
-# %% ../nbs/64_figures.ipynb #0002
+# %% ../nbs/64_figures.ipynb #a6246d67
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +20,11 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from .charts import show_curve, show_means
-from .core import ChexsegError, atomic_path, check_name, check_tasks
+from .core import ChexsegError, atomic_path, check_name, check_tasks, is_in
 from .evaluation import draw_patients
 from .pseudomasks import best_per_task, threshold_scores
 from .report import draw_examples, example_part
-from .runs import Run, as_run, is_in, read_rows
+from .runs import Run, as_run, read_rows
 from .subgroups import draw_subgroups
 
 # %% ../nbs/64_figures.ipynb #0006

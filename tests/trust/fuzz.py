@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from chexseg.choices import make_choices
+from chexseg.choices import make_choices, options_text
 from chexseg.core import ChexsegError, rng
 from chexseg.data import open_study
 from chexseg.dataset import write_phantom
@@ -36,7 +36,7 @@ from chexseg.maps import SaliencySet, read_map_pickle
 from chexseg.masks import MaskSet
 from chexseg.outlines import annotations_to_masks, read_annotations
 from chexseg.resume import read_state, write_state
-from chexseg.runs import Run, options_text
+from chexseg.runs import Run
 from chexseg.segmentation import build_segmenter
 from chexseg.settings import read_config
 from tests.test_formats import films_and_masks, write
