@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'StrPath', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
            'check_name', 'checks_arguments', 'check_tasks', 'given_paths', 'image_id', 'rng', 'set_seed', 'may_write',
-           'refuse_device', 'is_in', 'atomic_path', 'write_json', 'read_json', 'once', 'digest', 'versions', 'world',
-           'watching', 'wait_for', 'Bar', 'without_bars', 'progress']
+           'refuse_device', 'is_in', 'atomic_path', 'json_text', 'write_json', 'sealed', 'read_json', 'once', 'digest',
+           'versions', 'world', 'watching', 'wait_for', 'Bar', 'without_bars', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import errno
@@ -256,15 +256,27 @@ def atomic_path(path # where the file shall stand
 def _plain(o): # what JSON does not know, as something that it knows
     return o.tolist() if isinstance(o, (np.generic, np.ndarray)) else str(o)
 
-# %% ../nbs/00_core.ipynb #0058
+# %% ../nbs/00_core.ipynb #993f5f22
+def json_text(obj # what to write; NumPy scalars and paths are understood
+)->str: # the same for what is read back
+    "`obj` as JSON, for people to read."
+    return json.dumps(obj, indent=1, default=_plain, ensure_ascii=False)
+
+# %% ../nbs/00_core.ipynb #a87de075
 def write_json(
     path, # file to write
-    obj, # what to write; NumPy scalars and paths are understood
+    obj, # what to write, as in `json_text`
 ):
     "Write `obj` as JSON, atomically."
-    text = json.dumps(obj, indent=1, default=_plain, ensure_ascii=False)
     with atomic_path(path) as p:
-        p.write_text(text + "\n", encoding="utf-8")
+        p.write_text(json_text(obj) + "\n", encoding="utf-8")
+
+# %% ../nbs/00_core.ipynb #0d59805d
+def sealed(about:dict # plain values by name
+)->dict: # with a digest of themselves, `sha256_config`
+    "Values that show later whether they were changed."
+    bare = {name: value for name, value in about.items() if name != "sha256_config"}
+    return bare | dict(sha256_config=hashlib.sha256(json_text(bare).encode()).hexdigest())
 
 # %% ../nbs/00_core.ipynb #0059
 @checks_arguments

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['stage_segmenter', 'push_segmenter', 'pull_segmenter']
 
-# %% ../nbs/79_hub.ipynb #0002
+# %% ../nbs/79_hub.ipynb #d4954313
 import json
 import re
 import shutil
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from .cards import card_text, model_card
-from .core import ChexsegError, atomic_path, read_json, write_json
+from .core import ChexsegError, atomic_path, read_json, sealed, write_json
 from .runs import as_run
 
 # %% ../nbs/79_hub.ipynb #0007
@@ -48,13 +48,13 @@ def _with_paths(obj, at="")->list: # where in a description stands the path of a
         return [p for v in obj for p in _with_paths(v, at)]
     return [at.strip("/")] if isinstance(obj, str) and re.match(r"/|~|[A-Za-z]:\\", obj) else []
 
-# %% ../nbs/79_hub.ipynb #0016
+# %% ../nbs/79_hub.ipynb #7dfb1f36
 def _described(path)->dict: # a segmenter's own file, without what says something about a machine
     about = read_json(path.with_suffix(".json"))
     about["versions"] = {k: v for k, v in about.get("versions", {}).items() if k != "platform"}
     if told := _with_paths({k: v for k, v in about.items() if k != "typical"}):
         raise ChexsegError(f"{path}.json names a file of this machine ({told[0]}): take it out before others see it.")
-    return about
+    return sealed(about)
 
 # %% ../nbs/79_hub.ipynb #0018
 def stage_segmenter(

@@ -480,12 +480,12 @@ def _excerpt_films(run, to, ids):
         Image.fromarray(part.film(k)).save(to/path, quality=75) # pixels alone: no header comes along
     part.table.assign(path=paths).to_csv(to/"study.csv", index=False)
 
-# %% ../nbs/60_runs.ipynb #0105
+# %% ../nbs/60_runs.ipynb #658dfc91
 def _half_weights(source, to): # a checkpoint in half precision
     state = load_file(source.with_suffix(".safetensors"))
     half = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in state.items()}
     save_file(half, to.with_suffix(".safetensors"))
-    config = {k: v for k, v in read_json(source.with_suffix(".json")).items() if k != "sha256"} # of the other weights
+    config = {k: v for k, v in read_json(source.with_suffix(".json")).items() if not k.startswith("sha256")}
     write_json(to.with_suffix(".json"), config)
 
 # %% ../nbs/60_runs.ipynb #0106

@@ -8,7 +8,7 @@ __all__ = ['Films', 'process_share', 'film_loaders', 'random_affine', 'augment',
            'with_callbacks', 'film_learner', 'best_models', 'save_checkpoint', 'Checkpoint', 'load_checkpoint',
            'rebuilding', 'fingerprint', 'all_processes', 'share_epochs', 'enough_epochs']
 
-# %% ../nbs/30_training.ipynb #0002
+# %% ../nbs/30_training.ipynb #ab0b4e5d
 import copy
 import hashlib
 import os
@@ -28,8 +28,8 @@ from fastcore.basics import patch, store_attr
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, digest, progress, read_json,
-                          world, write_json)
+from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, digest, progress,
+                          read_json, sealed, world, write_json)
 from .data import Part
 from .hardware import autocast, best_device, enough_memory
 
@@ -357,7 +357,7 @@ def _beside(path, suffix)->Path: # one of the two files of a checkpoint, which i
     stem = path.name.removesuffix(".json").removesuffix(".safetensors")
     return path.with_name(stem + suffix)
 
-# %% ../nbs/30_training.ipynb #0101
+# %% ../nbs/30_training.ipynb #f3fe6691
 def save_checkpoint(
     path, # where, without suffix: writes `path.safetensors` and `path.json`
     model:nn.Module, # whose weights to save
@@ -368,7 +368,7 @@ def save_checkpoint(
     with atomic_path(_beside(path, ".safetensors")) as p:
         save_file(state, p)
         made = digest(p)
-    write_json(_beside(path, ".json"), dict(model.config if config is None else config, sha256=made))
+    write_json(_beside(path, ".json"), sealed(dict(model.config if config is None else config, sha256=made)))
     return _beside(path, ".json")
 
 # %% ../nbs/30_training.ipynb #0103
@@ -377,7 +377,7 @@ class Checkpoint(NamedTuple):
     state: dict # weights by name
     config: dict # what rebuilds the network
 
-# %% ../nbs/30_training.ipynb #0104
+# %% ../nbs/30_training.ipynb #a78a51cf
 @checks_arguments
 def load_checkpoint(path:StrPath, # the path given to `save_checkpoint`, with or without suffix
 )->Checkpoint: # weights and config
@@ -386,7 +386,10 @@ def load_checkpoint(path:StrPath, # the path given to `save_checkpoint`, with or
     config = read_json(about)
     if not isinstance(config, dict):
         raise ChexsegError(f"{about} does not describe a network: name a file that `save_checkpoint` wrote.")
-    wanted = config.pop("sha256", None)
+    if "sha256_config" in config and config != sealed(config):
+        raise ChexsegError(f"{about} was changed after it was written: copy it again; or take its line sha256_config out, "
+                           "if the change was meant.")
+    _, wanted = config.pop("sha256_config", None), config.pop("sha256", None)
     try:
         state = load_file(weights)
     except Exception as e:

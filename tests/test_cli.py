@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from chexseg.__main__ import main, parser
 from chexseg.choices import STAGES, STUDIES
+from chexseg.core import ChexsegError
 from chexseg.data import open_study
 from chexseg.dataset import write_phantom
 from chexseg.evaluation import CONVENTIONS, bootstrap, fractions
@@ -409,6 +410,10 @@ def test_runs_are_listed_and_compared(films, one_task, tmp_path, capsys):
     told = json.loads((tmp_path/"b"/"config.json").read_text())
     told["choices"]["run"]["seed"] = 5
     (tmp_path/"b"/"config.json").write_text(json.dumps(told))
+    with pytest.raises(ChexsegError, match="says seed=5, but the run was begun with 0: put that back"):
+        Run(tmp_path/"b")
+    first = tmp_path/"b"/"stages"/"prepare.json"
+    first.write_text(json.dumps(json.loads(first.read_text()) | dict(choices={})))
     (tmp_path/"old").mkdir()
     (tmp_path/"old"/"config.json").write_text("{}")
     assert main(["runs", str(tmp_path)]) == 0
