@@ -278,10 +278,11 @@ def _ranks(thumbs)->np.ndarray: # float32 (n, 1024), standardised: the rank of e
 def _likeness(a, b)->np.ndarray: # float32 (n, m); a, b: pairs of standardised greys and ranks
     return np.maximum(a[0] @ b[0].T, a[1] @ b[1].T)/1024
 
-# %% ../nbs/17_screening.ipynb #d2e8151a
+# %% ../nbs/17_screening.ipynb #37ee5e81
 def matches(
     a:Screening, # films of one set
     b:Screening, # films of another
+    least:float=SAME_FILM, # likeness above which they are one film
 )->pd.DataFrame: # a, b (row numbers) and likeness of each pair that shows one film, the most alike first
     "Films that are in both of two sets, by what they show."
     rows, others, found = _judged(a), _judged(b), []
@@ -290,7 +291,7 @@ def matches(
         theirs = _standardised(b.thumbs[some]), _ranks(b.thumbs[some])
         for k in range(0, len(rows), 1024):
             likeness = _likeness([x[k:k+1024] for x in ours], theirs)
-            i, j = np.nonzero(likeness > SAME_FILM)
+            i, j = np.nonzero(likeness > least)
             found.append(pd.DataFrame(dict(a=rows[k + i], b=some[j], likeness=likeness[i, j])))
     empty = pd.DataFrame(dict(a=[], b=[], likeness=[])).astype(dict(a=int, b=int))
     return pd.concat([empty, *found]).sort_values("likeness", ascending=False, kind="stable", ignore_index=True)
