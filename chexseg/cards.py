@@ -68,15 +68,25 @@ def _differences(run, method)->dict: # other method -> mIoU of this one less tha
     pairs = {pair.removeprefix(start): t.loc["mIoU"] for pair, t in run.comparisons().items() if pair.startswith(start)}
     return {m: {name: _number(t[name]) for name in ("difference", "low", "high")} for m, t in pairs.items()}
 
-# %% ../nbs/65_cards.ipynb #0023
+# %% ../nbs/65_cards.ipynb #7998abdc
 def _group_rows(run)->list: # the scores of all methods by group; empty where nothing is known
     return subgroup_table(run, conventions=("either",)).to_dict("records") if divided(run) else []
 
-def _group(row)->dict: # one group
-    told = dict(by=row["by"], group=row["group"])
-    if row["few"]:
-        return told | dict(patients=None, films=None, mean=None, low=None, high=None)
-    return told | dict(patients=row["patients"], films=row["films"], **_score(row))
+def _withheld(rows)->list: # rows of one division: those without numbers in the card
+    by_size = sorted(rows, key=lambda r: r["patients"])
+    n = sum(bool(r["few"]) for r in rows)
+    while 0 < n < len(rows) and (n < 2 or sum(r["patients"] for r in by_size[:n]) < FEW):
+        n += 1
+    return by_size[:n]
+
+def _group(row, told)->dict: # one group; told: with numbers?
+    score = dict(patients=row["patients"], films=row["films"], **_score(row))
+    return dict(by=row["by"], group=row["group"]) | (score if told else dict.fromkeys(score))
+
+def _groups(rows, method)->list: # those of a method, as the card has them
+    mine = [r for r in rows if r["method"] == method]
+    hidden = [r for by in {r["by"] for r in mine} for r in _withheld([r for r in mine if r["by"] == by])]
+    return [_group(r, r not in hidden) for r in mine]
 
 # %% ../nbs/65_cards.ipynb #0026
 _USE = ("Research and teaching: to outline findings on frontal chest radiographs, and to compare methods. Not for "
@@ -112,7 +122,7 @@ def _check_scored(run, method):
                            f"`chexseg scores {run.folder}`.")
     check_name(method, run.choices.run.methods, "method of this run")
 
-# %% ../nbs/65_cards.ipynb #0032
+# %% ../nbs/65_cards.ipynb #1861f5ca
 def model_card(
     run, # a scored run, or its folder
     method:str, # one of its methods
@@ -128,7 +138,7 @@ def model_card(
     card["scores"] = {c: _scores(run, method, c) for c in ("either", "truth")}
     card["summary"] = {k: _number(v) for k, v in summary(run.areas()[method]).items()}
     card["differences"] = _differences(run, method)
-    card["groups"] = [_group(r) for r in rows if r["method"] == method]
+    card["groups"] = _groups(rows, method)
     return card | dict(limits=_limits(card))
 
 # %% ../nbs/65_cards.ipynb #0035
@@ -146,7 +156,7 @@ def _interval(s)->str: # a score in a cell
         return "-"
     return f"{s['mean']:.3f}" + (f" ({s['low']:.3f} to {s['high']:.3f})" if s["low"] is not None else "")
 
-# %% ../nbs/65_cards.ipynb #0039
+# %% ../nbs/65_cards.ipynb #63b461d1
 def _scores_text(card)->str:
     either, truth = card["scores"]["either"], card["scores"]["truth"]
     shown = either if len(card["tasks"]) > 1 else card["tasks"] # the mean over one finding is its score
@@ -161,9 +171,12 @@ def _differences_text(card)->str:
     return _table(["less", "mIoU either"], rows) if rows else "No other method of the run was compared with it."
 
 def _groups_text(card)->str:
-    few = f"fewer than {FEW} patients"
-    rows = [(g["by"], g["group"], g["patients"] or few, _interval(g)) for g in card["groups"]]
-    return _table(["by", "group", "patients", "mIoU either"], rows) if rows else "Nothing is known of them."
+    rows = [(g["by"], g["group"], g["patients"] or "not told", _interval(g)) for g in card["groups"]]
+    if not rows:
+        return "Nothing is known of them."
+    text = _table(["by", "group", "patients", "mIoU either"], rows)
+    why = f"Not told: groups of fewer than {FEW} patients, and beside one alone the next larger."
+    return text if all(g["patients"] for g in card["groups"]) else f"{text}\n\n{why}"
 
 # %% ../nbs/65_cards.ipynb #0043
 def _data_text(card)->str:
