@@ -6,13 +6,14 @@
 __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'check_shown', 'draw_splits', 'read_labels',
            'find_films', 'init_folder']
 
-# %% ../nbs/14_own.ipynb #0002
+# %% ../nbs/14_own.ipynb #3bd097f8
 import os
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from .core import TASKS, ChexsegError, atomic_path, progress, rng
 from .films import is_dicom, open_picture
@@ -20,14 +21,15 @@ from .masks import MaskSet, encode
 from .outlines import annotations_to_masks, read_annotations
 from .tables import read_table, task_of
 
-# %% ../nbs/14_own.ipynb #0007
+# %% ../nbs/14_own.ipynb #1217c162
 def _check_two_values(
     grey:np.ndarray, # uint8 (h, w), a picture of a mask
     path, # the file, for the message
 ):
-    "Complain about a picture with many pixels that are neither inside nor outside."
-    between = np.count_nonzero((grey > 0) & (grey < grey.max()))
-    if between > .3*np.count_nonzero(grey):
+    "Complain about a picture with many pixels that are neither inside nor outside, or with plains of them."
+    between = (grey > 0) & (grey < grey.max())
+    plain = (grey > 25) & (minimum_filter(grey, 3) == maximum_filter(grey, 3))
+    if between.sum() > .3*np.count_nonzero(grey) or (between & plain).any():
         raise ChexsegError(f"{path} has {len(np.unique(grey))} grey values, a mask has two: save each finding as a "
                            "picture of its own, white inside and black outside.")
 

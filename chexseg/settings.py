@@ -35,7 +35,7 @@ def _checked_name(name, value, path)->str: # the name of an option
     except ChexsegError as e:
         raise ChexsegError(f"{path}: {e}") from None
 
-# %% ../nbs/76_settings.ipynb #0009
+# %% ../nbs/76_settings.ipynb #55c989ac
 _LARGEST = 32_000 # bytes of a file of options
 
 def read_config(path # a TOML file of options
@@ -50,7 +50,12 @@ def read_config(path # a TOML file of options
         raise ChexsegError(f"{path} cannot be read ({e.strerror}): name a file of options.") from None
     except (ValueError, RecursionError) as e: # of TOML, or of UTF-8
         raise ChexsegError(f"{path} is not TOML ({e}): write one name = value a line, texts in quotes.") from None
-    config = {_checked_name(name, value, path): value for name, value in found.items()}
+    config = {}
+    for name, value in found.items():
+        option = _checked_name(name, value, path)
+        if option in config:
+            raise ChexsegError(f"{path} has the option {option} twice, as {name} too: take one of the lines out.")
+        config[option] = value
     for name in set(config) & set(_BESIDE):
         if not isinstance(config[name], str):
             raise ChexsegError(f"{path}: {name}={config[name]!r} is not a text: put it in quotes.")

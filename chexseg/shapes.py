@@ -48,7 +48,7 @@ def cubic_weight(
     far = -0.5*d**3 + 2.5*d**2 - 4*d + 2
     return np.where(d < 1, near, np.where(d < 2, far, 0))
 
-# %% ../nbs/04_shapes.ipynb #0014
+# %% ../nbs/04_shapes.ipynb #e2b24fe3
 @lru_cache(64)
 def spline_matrix(
     cells:int, # points of the coarse grid
@@ -60,7 +60,9 @@ def spline_matrix(
     inner = w[:, 2:-2].copy()
     inner[:, 0] += w[:, :2].sum(1) # beyond the border, the border's value
     inner[:, -1] += w[:, -2:].sum(1)
-    return inner.astype(np.float32)
+    matrix = inner.astype(np.float32)
+    matrix.setflags(write=False) # it is kept, and given to others
+    return matrix
 
 # %% ../nbs/04_shapes.ipynb #0017
 def matmul_in_slices(
