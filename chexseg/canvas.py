@@ -106,7 +106,7 @@ function paintOutlines(ctx, d, toScreen) {
     const active = name === d.task;
     for (const [o, outline] of (d.outlines[name] || []).entries()) {
       trace(ctx, outline, toScreen, true);
-      if (active) { ctx.fillStyle = color; ctx.globalAlpha = .13; ctx.fill(); ctx.globalAlpha = 1; }
+      if (active) { ctx.fillStyle = color; ctx.globalAlpha = .13; ctx.fill("evenodd"); ctx.globalAlpha = 1; }
       stroke(ctx, color, active ? 2 : 1);
       if (active) outline.forEach((p, i) => paintPoint(ctx, toScreen(p), color, isHovered(d, o, i)));
     }
