@@ -34,7 +34,21 @@ from .tables import KEYS
 FORMAT = 3 # of run folders; a change that older versions cannot read gets the next number
 FIRST = next(iter(STAGES)) # the stage that a run begins with
 
-# %% ../nbs/60_runs.ipynb #0007
+# %% ../nbs/60_runs.ipynb #2510bee8
+def _differing(was, now)->list: # of option values: [name, first value, second value], where it matters
+    changed = [[name, was[name], now[name]] for name in was if name in now and was[name] != now[name]]
+    return [c for c in changed if c[0] not in ("workers", "cache")]
+
+# %% ../nbs/60_runs.ipynb #76756e74
+def _check_choices(path, choices): # the choices in `path` are those that the first stage was done with
+    record = Path(path).parent/"stages"/f"{FIRST}.json"
+    noted = read_json(record) if record.exists() else {}
+    was = noted.get("choices") if isinstance(noted, dict) else None
+    for name, old, new in _differing(was if isinstance(was, dict) else {}, option_values(choices)):
+        raise ChexsegError(f"{path} says {name}={new!r}, but the run was begun with {old!r}: put that back, or start a run "
+                           "with the other choice in another folder.")
+
+# %% ../nbs/60_runs.ipynb #72bcf069
 def _kept_choices(path)->Choices: # those that a folder was made with
     kept = read_json(path)
     if not isinstance(kept, dict):
@@ -43,13 +57,11 @@ def _kept_choices(path)->Choices: # those that a folder was made with
     if made != FORMAT:
         raise ChexsegError(f"{path} is of format {made}, this version of chexseg reads format {FORMAT}: "
                            "start the run anew in another folder, or use the version that made it.")
-    return read_choices(kept.get("choices"), path)
+    choices = read_choices(kept.get("choices"), path)
+    _check_choices(path, choices)
+    return choices
 
-# %% ../nbs/60_runs.ipynb #b2814e8d
-def _differing(was, now)->list: # of option values: [name, first value, second value], where it matters
-    changed = [[name, was[name], now[name]] for name in was if name in now and was[name] != now[name]]
-    return [c for c in changed if c[0] not in ("workers", "cache")]
-
+# %% ../nbs/60_runs.ipynb #3f070775
 def _check_same(folder, was, now): # a folder belongs to the choices it was begun with
     for name, old, new in _differing(option_values(was), option_values(now)):
         raise ChexsegError(f"{folder} holds a run with {name}={old!r}, not {new!r}: "
@@ -81,14 +93,7 @@ def kept_tasks(folder # a run folder, or one that does not exist yet
     tasks = _kept_choices(path).study.tasks if path.exists() else ()
     return {"tasks": list(tasks)} if tasks else {}
 
-# %% ../nbs/60_runs.ipynb #48ffb32e
-def _check_choices(path, choices, record): # the choices in `path` are those that the first stage was done with
-    was = read_json(record).get("choices", {}) if record.exists() else {}
-    for name, old, new in _differing(was, option_values(choices)):
-        raise ChexsegError(f"{path} says {name}={new!r}, but the run was begun with {old!r}: put that back, or start a run "
-                           "with the other choice in another folder.")
-
-# %% ../nbs/60_runs.ipynb #42112ef2
+# %% ../nbs/60_runs.ipynb #e7926df7
 class Run:
     "A run folder: its choices, its files, and which stages are finished."
     @checks_arguments
@@ -103,7 +108,6 @@ class Run:
             was = _kept_choices(path)
             was = _moved(self.folder, was, choices or was)
             _check_same(folder, was, choices or was)
-            _check_choices(path, was, self.folder/"stages"/f"{FIRST}.json")
         elif choices is None:
             raise ChexsegError(f"{folder} is not a run folder: start one with `chexseg run --out {folder}`.")
         else:
