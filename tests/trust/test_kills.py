@@ -1,5 +1,6 @@
 """A run that is killed at any moment goes on, and ends with the files of a run that nobody disturbed."""
 import hashlib
+import json
 import os
 import random
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chexseg.choices import STAGES
+from chexseg.choices import STAGES, options
 from chexseg.core import ChexsegError
 from chexseg.runs import Run
 
@@ -123,6 +124,21 @@ def test_every_spoilt_file_is_found(whole, how, record_property):
         (folder/name).write_bytes(data)
     assert run.damaged() == {}
     record_property(f"corruptions found, {how}", f"{len(names)} of {len(names)}")
+
+
+@pytest.mark.parametrize("option, value", [("side", 96), ("seed", 1), ("uncertain", "U-Ones"), ("segmenter_lr", .1)])
+def test_choices_that_were_edited_are_refused(whole, tmp_path, option, value):
+    "One choice in the config.json of a run that is done."
+    for name in ("config.json", "stages/prepare.json"):
+        (tmp_path/name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(whole/"run"/name, tmp_path/name)
+    assert Run(tmp_path).choices == Run(whole/"run").choices
+    config, known = json.loads((tmp_path/"config.json").read_text()), options()[option]
+    assert config["choices"][known.group][known.field] != value
+    config["choices"][known.group][known.field] = value
+    (tmp_path/"config.json").write_text(json.dumps(config))
+    with pytest.raises(ChexsegError, match=f"config.json says {option}={value!r}, but the run was begun with"):
+        Run(tmp_path)
 
 
 def test_two_exchanged_networks_are_found(whole):
