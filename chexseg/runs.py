@@ -34,12 +34,11 @@ from .tables import KEYS
 FORMAT = 3 # of run folders; a change that older versions cannot read gets the next number
 FIRST = next(iter(STAGES)) # the stage that a run begins with
 
-# %% ../nbs/60_runs.ipynb #2510bee8
+# %% ../nbs/60_runs.ipynb #7d627c75
 def _differing(was, now)->list: # of option values: [name, first value, second value], where it matters
     changed = [[name, was[name], now[name]] for name in was if name in now and was[name] != now[name]]
     return [c for c in changed if c[0] not in ("workers", "cache")]
 
-# %% ../nbs/60_runs.ipynb #76756e74
 def _check_choices(path, choices): # the choices in `path` are those that the first stage was done with
     record = Path(path).parent/"stages"/f"{FIRST}.json"
     noted = read_json(record) if record.exists() else {}
