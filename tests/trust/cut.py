@@ -1,4 +1,4 @@
-"""A run whose process ends, as if killed, after some steps of its trainings, and begins again, until it comes to its end.
+"""A run whose process ends, as if killed, after some steps of its trainings, and begins again, until it is done.
 
 python -m tests.trust.cut STEPS ARGUMENTS      prints how often it was cut; 0 steps: never
 
