@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['model_card', 'card_text', 'write_cards']
 
-# %% ../nbs/65_cards.ipynb #0002
+# %% ../nbs/65_cards.ipynb #a432d4de
 import html
 import re
 
 from . import __version__
-from .choices import METHODS, options
+from .choices import METHODS, option_values
 from .core import ChexsegError, atomic_path, check_name, digest, read_json, write_json
 from .evaluation import summary
 from .runs import as_run
@@ -36,13 +36,13 @@ def _data(run)->dict:
                 readers="readers" in run.areas(), chosen_on=study.tune_on, views=study.views,
                 uncertain=study.uncertain, blank=study.blank, test_labels=_label_counts(run))
 
-# %% ../nbs/65_cards.ipynb #0014
+# %% ../nbs/65_cards.ipynb #c9fe696c
 _AT_HOME = ("data", "tasks", "begin", "cache", "workers", "watch", "methods") # choices that a card does not name
 
 def _choices(run)->dict: # option -> value
     c = run.choices
     home = _AT_HOME + ("films", "film_side")*bool(c.study.data) # what a phantom that was made for the run is like
-    known = {name: getattr(getattr(c, o.group), o.field) for name, o in options().items() if name not in home}
+    known = {name: value for name, value in option_values(c).items() if name not in home}
     return {name: list(v) if isinstance(v, tuple) else v for name, v in known.items()}
 
 # %% ../nbs/65_cards.ipynb #0017

@@ -325,12 +325,11 @@ def make_choices(
         values["methods"] = tuple(m for m in METHODS if m in values["methods"])
     return _grouped(values)
 
-# %% ../nbs/01_choices.ipynb #aeac99d2
+# %% ../nbs/01_choices.ipynb #1cfc159d
 def option_values(choices:Choices # of a run
-)->dict: # flat name -> value; tuples are lists, as in JSON
+)->dict: # flat name -> value
     "What was chosen, option by option."
-    values = {o.name: getattr(getattr(choices, o.group), o.field) for o in options().values()}
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+    return {name: getattr(getattr(choices, o.group), o.field) for name, o in options().items()}
 
 # %% ../nbs/01_choices.ipynb #c4c08667
 def options_text(choices:Choices # of a run

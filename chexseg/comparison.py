@@ -6,7 +6,7 @@
 __all__ = ['find_runs', 'RunList', 'list_runs', 'runs_text', 'changed_choices', 'check_same_test', 'RunPair', 'compare_runs',
            'pair_text']
 
-# %% ../nbs/61_comparison.ipynb #0002
+# %% ../nbs/61_comparison.ipynb #081dc5e9
 import os
 import textwrap
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .choices import STAGES, options
+from .choices import STAGES, option_values
 from .core import ChexsegError
 from .evaluation import compare, fractions, patients_for
 from .runs import Run, as_run
@@ -75,14 +75,14 @@ def runs_text(found:RunList # as from `list_runs`
     lines = [shown.to_string(index=False)] if len(shown) else ["There is no run here."]
     return "\n".join([*lines, *(f"not read: {why}" for why in found.unread.values())])
 
-# %% ../nbs/61_comparison.ipynb #0016
+# %% ../nbs/61_comparison.ipynb #497ac759
 def changed_choices(
     a:Run, # one run
     b:Run, # another
 )->pd.DataFrame: # index option; columns a and b: what was chosen, where it differs
     "The choices in which two runs differ."
-    def value(run, o): return getattr(getattr(run.choices, o.group), o.field)
-    rows = {o.name: dict(a=value(a, o), b=value(b, o)) for o in options().values() if value(a, o) != value(b, o)}
+    first, second = option_values(a.choices), option_values(b.choices)
+    rows = {name: dict(a=first[name], b=second[name]) for name in first if first[name] != second[name]}
     return pd.DataFrame(rows, index=["a", "b"]).T.rename_axis("option")
 
 # %% ../nbs/61_comparison.ipynb #0019

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['SHAPES', 'SAME', 'SLOWER', 'taken_over', 'check_untaught', 'join_experts', 'begin_study', 'begin_roles', 'begun_from']
 
-# %% ../nbs/73_go_on.ipynb #94a82f05
+# %% ../nbs/73_go_on.ipynb #803ac994
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .choices import options
+from .choices import option_values
 from .classifier import load_classifier
 from .core import ChexsegError, digest, read_json, write_json
 from .data import Study
@@ -27,17 +27,14 @@ SHAPES = ("side", "classifier_arch", "segmenter_encoder", "segmenter_decoder") #
 SAME = (*SHAPES, "tasks", "views", "uncertain", "blank", "saliency", "threshold", "label_gate", "methods")
 SLOWER = 4 # times smaller learning rates
 
-# %% ../nbs/73_go_on.ipynb #0008
+# %% ../nbs/73_go_on.ipynb #6aac2ef8
 def _first(begin)->Run: # the run to go on from, which must have segmenters
     run = Run(begin)
     if not run.finished("segmenters"):
         raise ChexsegError(f"{begin} has no trained segmenters: finish it first, `chexseg segmenters {begin}`.")
     return run
 
-def _values(run)->dict: # option -> value
-    return {name: getattr(getattr(run.choices, o.group), o.field) for name, o in options().items()}
-
-# %% ../nbs/73_go_on.ipynb #0009
+# %% ../nbs/73_go_on.ipynb #c35a6b63
 def taken_over(
     begin, # folder of the run to go on from; nothing: none
     chosen:dict, # options that were named
@@ -45,7 +42,7 @@ def taken_over(
     "What a run has in common with the one that it goes on from."
     if not begin:
         return dict(chosen)
-    was = _values(_first(begin))
+    was = option_values(_first(begin).choices)
     for name in SHAPES:
         if chosen.get(name, was[name]) != was[name]:
             raise ChexsegError(f"{begin} was trained with {name}={was[name]!r}, so it cannot go on with "

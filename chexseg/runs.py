@@ -34,7 +34,7 @@ from .tables import KEYS
 FORMAT = 3 # of run folders; a change that older versions cannot read gets the next number
 FIRST = next(iter(STAGES)) # the stage that a run begins with
 
-# %% ../nbs/60_runs.ipynb #7d627c75
+# %% ../nbs/60_runs.ipynb #fb4328d6
 def _differing(was, now)->list: # of option values: [name, first value, second value], where it matters
     changed = [[name, was[name], now[name]] for name in was if name in now and was[name] != now[name]]
     return [c for c in changed if c[0] not in ("workers", "cache")]
@@ -43,7 +43,8 @@ def _check_choices(path, choices): # the choices in `path` are those that the fi
     record = Path(path).parent/"stages"/f"{FIRST}.json"
     noted = read_json(record) if record.exists() else {}
     was = noted.get("choices") if isinstance(noted, dict) else None
-    for name, old, new in _differing(was if isinstance(was, dict) else {}, option_values(choices)):
+    was = {n: tuple(v) if isinstance(v, list) else v for n, v in was.items()} if isinstance(was, dict) else {}
+    for name, old, new in _differing(was, option_values(choices)):
         raise ChexsegError(f"{path} says {name}={new!r}, but the run was begun with {old!r}: put that back, or start a run "
                            "with the other choice in another folder.")
 
@@ -66,13 +67,12 @@ def _check_same(folder, was, now): # a folder belongs to the choices it was begu
         raise ChexsegError(f"{folder} holds a run with {name}={old!r}, not {new!r}: "
                            "name another folder with --out, or the same choice.")
 
-# %% ../nbs/60_runs.ipynb #0012
+# %% ../nbs/60_runs.ipynb #3df828bf
 def _other_input(folder, data)->str: # the first input of the run that is not in the data folder; empty when all are
     known = read_json(folder/"manifest.json")["inputs"] if (folder/"manifest.json").exists() else {"label files": ""}
     def same(name): return (Path(data)/name).is_file() and digest(Path(data)/name) == known[name]
     return next((name for name in known if not same(name)), "")
 
-# %% ../nbs/60_runs.ipynb #0013
 def _moved(folder, was, now)->Choices: # the choices of a run, with the place where its data folder is now
     before, after = was.study.data, now.study.data
     if before == after or not before or not after:

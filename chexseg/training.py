@@ -377,7 +377,7 @@ class Checkpoint(NamedTuple):
     state: dict # weights by name
     config: dict # what rebuilds the network
 
-# %% ../nbs/30_training.ipynb #a78a51cf
+# %% ../nbs/30_training.ipynb #2cda80f6
 @checks_arguments
 def load_checkpoint(path:StrPath, # the path given to `save_checkpoint`, with or without suffix
 )->Checkpoint: # weights and config
@@ -389,7 +389,8 @@ def load_checkpoint(path:StrPath, # the path given to `save_checkpoint`, with or
     if "sha256_config" in config and config != sealed(config):
         raise ChexsegError(f"{about} was changed after it was written: copy it again; or take its line sha256_config out, "
                            "if the change was meant.")
-    _, wanted = config.pop("sha256_config", None), config.pop("sha256", None)
+    config.pop("sha256_config", None)
+    wanted = config.pop("sha256", None)
     try:
         state = load_file(weights)
     except Exception as e:

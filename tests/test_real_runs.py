@@ -47,7 +47,7 @@ def at_border(point, size, share=1/6):
 def test_few_films_are_enough_to_look_at_the_heart(wingspan):
     "With 8 epochs of 119 films, saliency peaked at the border of nearly all films, and on no heart."
     study = open_study(wingspan)
-    model = fit_classifier(study.part("weak"), study.part("valid"), "small", epochs=60, side=96).model
+    model = fit_classifier(study.part("weak"), study.part("valid"), "small", side=96).model
     test = study.part("test")
     test = test.where(test.labels[:, 0] == 1)
     maps = compute_saliency(model, test)
@@ -86,7 +86,7 @@ def test_the_saliency_zoo_on_wingspan(run):
 
 
 def test_other_studies_on_wingspan(run):
-    curves = learning_curves(run, experts=(20,), weak=(50,))
-    assert len(curves) == 4 and curves["mean"].between(0, 1).all()
+    curves = learning_curves(run, experts=(20, 40), weak=(50, 100))
+    assert len(curves) == 8 and curves["mean"].between(0, 1).all()
     assert ensemble_table(run, 2, 1).auroc.between(0, 1).all()
     assert ablation(run, ("light", "deeplabv3plus"), ("classifier",), ("full",)).full.between(0, 1).all()
