@@ -1,15 +1,15 @@
 """Disks that are full, or may only be read: one sentence, nothing half-written, and the run goes on afterwards."""
 import os
 import resource
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 
 from chexseg.core import ChexsegError
 from chexseg.pipeline import run_pipeline
 
-from .test_kills import ENV, digests
+from .commands import finish
+from .test_kills import digests
 
 SMALL = dict(films=(40, 30, 8), side=64, experts=8, classifier_epochs=1, segmenter_steps=2, segmenter_bs=4,
              bootstraps=10, workers=0, methods=("full", "semi"))
@@ -17,18 +17,15 @@ RUN = ("run --films 40 30 8 --side 64 --experts 8 --classifier-epochs 1 --segmen
        "--bootstraps 10 --workers 0 --methods full semi --out run").split()
 
 
-def run_with(folder, largest):
-    "A run in a process whose files may have so many bytes; exit status and what it said."
-    def limit(): resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
-    done = subprocess.run([sys.executable, "-m", "chexseg", *RUN], cwd=folder, env=os.environ | ENV, preexec_fn=limit,
-                          capture_output=True, text=True, timeout=600)
-    return done.returncode, done.stderr
+def limit(largest):
+    "Files of this process may have so many bytes."
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
 
 
 @pytest.mark.parametrize("largest", [1000, 100_000])
 def test_no_room_for_large_files(tmp_path, largest):
     "A table of films, or the weights of a network, cannot be written whole."
-    status, said = run_with(tmp_path, largest)
+    status, said = finish(tmp_path, RUN, partial(limit, largest))
     assert status == 1 and "Traceback" not in said, said
     assert said.splitlines()[-1].startswith("chexseg:") and "cannot be written, the disk is full" in said
     assert not [p for p in (tmp_path/"run").rglob(".*.????????.*") if p.is_file()]

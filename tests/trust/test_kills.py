@@ -3,38 +3,25 @@ import hashlib
 import json
 import os
 import random
-import re
 import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
+from functools import partial
 
 import pytest
 
+import chexseg.resume
 from chexseg.choices import STAGES, options
 from chexseg.core import ChexsegError
 from chexseg.runs import Run
+from chexseg.training import FiniteLoss
+
+from .commands import done, finish, start
 
 TINY = ("run --films 40 30 12 --side 64 --experts 8 --classifier-epochs 1 --segmenter-steps 3 --segmenter-bs 4 "
         "--methods weak full full+vote semi --bootstraps 20 --workers 0 --out run").split()
-ENV = dict(OMP_NUM_THREADS="1", CHEXSEG_PROGRESS="0", CHEXSEG_DEVICE="cpu", PYTHONWARNINGS="ignore")
 CUT_AFTER = 17 # training steps; an epoch of the trainings here has 3 to 5
+MOST = 40 # attempts
 KILLS = int(os.environ.get("CHEXSEG_TEST_KILLS", 3))
-
-
-def start(folder):
-    "The run in a process of its own."
-    folder.mkdir(exist_ok=True)
-    return subprocess.Popen([sys.executable, "-m", "chexseg", *TINY], cwd=folder, env=os.environ | ENV,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def finish(folder):
-    "Let the run come to its end."
-    process = start(folder)
-    said = process.communicate(timeout=600)[1]
-    assert process.returncode == 0, said.decode()[-2000:]
 
 
 def digests(folder):
@@ -48,19 +35,19 @@ def digests(folder):
 def whole(tmp_path_factory):
     "A folder with a run that nobody disturbed."
     folder = tmp_path_factory.mktemp("whole")
-    finish(folder)
+    done(folder, TINY)
     return folder
 
 
 def kill_after(folder, stage, pause):
     "Start the run, and kill it a moment after a stage has begun; whether it was still running."
-    process = start(folder)
-    while process.poll() is None and not (folder/"run"/"stages"/f"{stage}.json").exists():
+    process, _ = start(folder, TINY)
+    while process.is_alive() and not (folder/"run"/"stages"/f"{stage}.json").exists():
         time.sleep(.02)
     time.sleep(pause)
-    running = process.poll() is None
+    running = process.is_alive()
     process.kill()
-    process.wait()
+    process.join()
     return running
 
 
@@ -69,7 +56,7 @@ def test_a_killed_run_goes_on(whole, tmp_path, record_property):
     moments = random.Random(0)
     after = sorted(moments.choices(list(STAGES)[:-2], k=KILLS), key=list(STAGES).index)
     killed = sum(kill_after(tmp_path, stage, moments.random()*.3) for stage in after)
-    finish(tmp_path)
+    done(tmp_path, TINY)
     assert digests(tmp_path/"run") == digests(whole/"run")
     left = {p.name for p in (tmp_path/"run").rglob("*") if p.name.startswith(".")} - {".lock"}
     assert not left, left
@@ -81,20 +68,35 @@ LONG = ("run --films 48 30 12 --side 64 --experts 8 --classifier-epochs 3 --clas
         "--segmenter-bs 4 --methods full ours --bootstraps 20 --workers 0 --until segmenters --out run").split()
 
 
-def run_long(folder, steps=0):
+def end_after(steps):
+    "End this process, as if killed, at a step of its trainings; no chance to tidy up."
+    seen = 0
+
+    def after_batch(callback):
+        nonlocal seen
+        seen += callback.training
+        if seen == steps:
+            os._exit(9)
+
+    chexseg.resume.EVERY = 0
+    FiniteLoss.run_valid = True
+    FiniteLoss.after_batch = after_batch
+
+
+def run_cut(folder):
     "A run of longer trainings, whose process ends after some steps of them, again and again; how often it did."
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "tests.trust.cut", str(steps), *LONG]
-    env = os.environ | ENV | dict(PYTHONPATH=str(Path(__file__).parents[2]))
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return int(re.search(r"cut (\d+) times", done.stdout)[1])
+    for cuts in range(MOST):
+        status, said = finish(folder, LONG, partial(end_after, CUT_AFTER))
+        if status != 9:
+            assert status == 0, said[-2000:]
+            return cuts
+    raise AssertionError("no progress between two cuts")
 
 
 def test_a_training_that_was_cut_off_is_taken_up(tmp_path, record_property):
     "Ended again and again in the middle of trainings: the same networks as undisturbed, to the last bit."
-    assert run_long(tmp_path/"whole") == 0
-    cuts = run_long(tmp_path/"cut", steps=CUT_AFTER)
+    done(tmp_path/"whole", LONG)
+    cuts = run_cut(tmp_path/"cut")
     assert cuts > 4
     assert digests(tmp_path/"cut"/"run") == digests(tmp_path/"whole"/"run")
     assert not list((tmp_path/"cut"/"run").glob(".resume-*"))
@@ -160,5 +162,5 @@ def test_what_is_spoilt_is_made_anew(whole, tmp_path):
     with pytest.raises(ChexsegError, match="semi.safetensors is gone or was changed after the stage 'segmenters'"):
         Run(tmp_path/"run").check_files()
     assert Run(tmp_path/"run").forget_damaged() == ["segmenters", "predictions", "scores", "report"]
-    finish(tmp_path)
+    done(tmp_path, TINY)
     assert digests(tmp_path/"run") == digests(folder)

@@ -11,6 +11,8 @@ from PIL import Image
 
 from chexseg.dataset import write_phantom
 
+from .commands import ENV, SECONDS, done
+
 pydicom = pytest.importorskip("pydicom", reason="pip install 'chexseg[dicom]'")
 PERSON = dict(PatientName="DOEWINTERS^JANETTE", PatientID="MRN9911882", PatientBirthDate="19470311",
               AccessionNumber="ACC5550123", InstitutionName="Mercy Hospital", StudyDate="20110403",
@@ -48,15 +50,6 @@ def as_jpeg(path):
     Image.open(path).convert("L").save(path, "JPEG", exif=exif, comment=" ".join(WORDS).encode())
 
 
-def command(folder, *arguments):
-    "Run a command of the package; what it printed."
-    env = os.environ | dict(OMP_NUM_THREADS="1", CHEXSEG_PROGRESS="0", CHEXSEG_DEVICE="cpu", PYTHONWARNINGS="ignore")
-    done = subprocess.run([sys.executable, "-m", "chexseg", *map(str, arguments)], cwd=folder, env=env, timeout=600,
-                          capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout + done.stderr
-
-
 def everything(folder):
     "The bytes of every file, those inside of archives too."
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -76,8 +69,8 @@ def test_no_name_in_what_is_written(tmp_path):
     assert all(b"DOEWINTERS" in film.read_bytes() for film in films)
     short = ("--side 64 --experts 8 --classifier-epochs 1 --segmenter-steps 2 --methods full ours --bootstraps 10 "
              "--workers 0 --cache kept --out run").split()
-    said = command(tmp_path, "run", "data", *short)
-    said += command(tmp_path, "predict", *films[:4], "--model", "run", "--out", "found")
+    said = done(tmp_path, ["run", "data", *short])
+    said += done(tmp_path, ["predict", *films[:4], "--model", "run", "--out", "found"])
     for name, content in [("the terminal", said.encode()), *everything(tmp_path/"run"), *everything(tmp_path/"found"),
                           *everything(tmp_path/"kept")]:
         found = [w for w in WORDS if w.encode() in content or w.encode("utf-16-le") in content]
@@ -98,9 +91,8 @@ def test_nothing_is_sent_or_fetched(tmp_path):
     "A whole run, with every way to a network blocked."
     short = ("run --films 24 20 8 --side 64 --experts 6 --classifier-epochs 1 --segmenter-steps 2 --irnet-steps 2 "
              "--preset table --bootstraps 10 --workers 0 --out run").split()
-    env = os.environ | dict(OMP_NUM_THREADS="1", CHEXSEG_PROGRESS="0", CHEXSEG_DEVICE="cpu", PYTHONWARNINGS="ignore")
-    done = subprocess.run([sys.executable, "-c", OFFLINE, *short], cwd=tmp_path, env=env, timeout=600,
-                          capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    run = subprocess.run([sys.executable, "-c", OFFLINE, *short], cwd=tmp_path, env=os.environ | ENV, timeout=SECONDS,
+                         capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
     page = (tmp_path/"run"/"report.html").read_text()
     assert "src=\"http" not in page and "href=\"http" not in page.replace('href="https://github.com', "")
