@@ -1,4 +1,5 @@
-"""What is installed and shown: a wheel without ballast, a README that is current, tutorials that open in Colab."""
+"""What is installed and shown: a wheel without ballast, a README that is current, pages that open in Colab."""
+import ast
 import configparser
 import json
 import os
@@ -13,19 +14,43 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent/"docs"))
 from audit import requirements, verdict
+from plain import modules
 from readme import readme
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted(p for p in (ROOT/"nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
-TUTORIALS = [p for p in NOTEBOOKS if p.parent.name == "tutorials"]
 CONFIG = configparser.ConfigParser(delimiters=["="], interpolation=None)
 CONFIG.read(ROOT/"settings.ini")
 CONFIG = CONFIG["DEFAULT"]
 
 
-def cells(path):
+def cells(path, kinds=("markdown", "code")):
     "The source of each cell of a notebook."
-    return ["".join(c["source"]) for c in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(c["source"]) for c in found if c["cell_type"] in kinds]
+
+
+def code(path): return cells(path, ["code"])
+
+
+def imported(sources):
+    "Top-level modules that the cells of a notebook import, not counting what functions import when they are called."
+    code = [s for s in sources if "import" in s and not re.search(r"^#\| *eval: *false", s, re.M)]
+    found = [node for s in code for node in parsed(s) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    named = [alias.name for node in found if isinstance(node, ast.Import) for alias in node.names]
+    named += [node.module for node in found if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in named}
+
+
+def parsed(source):
+    "The statements of a cell; none where it is prose, or speaks to IPython."
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return []
+
+
+PAGES = [p for p in NOTEBOOKS if p.stem != "index" and code(p)]
 
 
 def copy_tracked(to):
@@ -141,10 +166,18 @@ def test_what_colab_runs_imports_no_nbdev(path):
     assert not re.search(r"^\s*(from|import) nbdev", source, flags=re.M), "what Colab runs imports chexseg, not nbdev"
 
 
-@pytest.mark.parametrize("path", TUTORIALS, ids=lambda p: p.stem)
-def test_tutorial_opens_in_colab(path):
-    repo = f"{CONFIG['user']}/{CONFIG['repo']}/blob/{CONFIG['branch']}"
-    assert f"https://colab.research.google.com/github/{repo}/{path.relative_to(ROOT).as_posix()}" in cells(path)[0]
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
+def test_opens_in_colab(path):
+    "A badge leads there, and the first cell installs the package from one address, with every library of the page."
+    opening, install = cells(path)[0], code(path)[0]
+    repo = f"{CONFIG['user']}/{CONFIG['repo']}"
+    page = f"{repo}/blob/{CONFIG['branch']}/{path.relative_to(ROOT).as_posix()}"
+    assert f"https://colab.research.google.com/github/{page}" in opening
+    assert install.count(f'REPOSITORY = "https://github.com/{repo}"') == 1
+    assert "\nif " in install and "importlib.util.find_spec(" in install and "@ git+{REPOSITORY}" in install
+    there = {module for module, is_there in modules(install).items() if is_there}
+    missing = imported(code(path)) - {*sys.stdlib_module_names, *there, "chexseg"}
+    assert not missing, f"{path.stem} imports {missing}, which its first cell does not install"
 
 
 def test_actions_are_pinned():
