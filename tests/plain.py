@@ -47,12 +47,15 @@ def with_needs(named):
     return {name for name, _ in found}
 
 
+OWNERS = packages_distributions() # {module: names of the packages that hold it}
+
+
 @cache
 def modules(install):
     "{module: whether a notebook has it once its first cell has run}, of all that are installed here."
     named = re.findall(r'"(chexseg(?:\[[a-z,]+\])?(?= @)|[a-z][a-z0-9-]+(?="))', install.partition("\nif ")[2])
     there = with_needs([*named, *KERNEL])
-    return {m: any(canonicalize_name(o) in there for o in owners) for m, owners in packages_distributions().items()}
+    return {m: any(canonicalize_name(o) in there for o in owners) for m, owners in OWNERS.items()}
 
 
 def hide(folder, install):
