@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import tempfile
 import statistics
 import tokenize
 from pathlib import Path
@@ -183,6 +184,9 @@ def test_saved_outputs_are_clean(path):
             assert output.get("name") != "stderr", f"{cell}: warnings or progress bars were saved"
             assert output["output_type"] != "error", f"{cell}: an error was saved"
             assert WIDGET not in output.get("data", {}), f"{cell}: a widget was saved, which nobody sees"
+            text = "".join(output.get("text", "")) + "".join(output.get("data", {}).get("text/plain", ""))
+            assert "\r" not in text, f"{cell}: a progress bar was saved"
+            assert tempfile.gettempdir() + "/" not in text, f"{cell}: a path of one machine was saved"
 
 
 def figures(path):
