@@ -129,7 +129,7 @@ function begin(d, e, p, near) { // which gesture a press begins
   const mine = d.outlines[d.task] ||= [];
   const hit = find(mine, p, near);
   if (e.button === 1 || e.altKey) return { kind: "pan", from: [e.clientX - d.x, e.clientY - d.y] };
-  if (e.button === 2) return { kind: "delete", hit };
+  if (e.button === 2) return { kind: "delete", hit: hit && hit.kind === "point" ? hit : null };
   if (d.open) return { kind: "point by point", close: d.open.length > 2 && distance(p, d.open[0]) < near };
   if (hit && hit.kind === "point") return { kind: "move point", outline: mine[hit.o], i: hit.i };
   if (hit && hit.kind === "line") {
@@ -269,7 +269,7 @@ function take(d, ui, state, { tell, turn, changed, choose }) { // what Python sa
     ui.undo, ui.redo,
     button("Next unread", "the next film that nobody has read", () => { if (close(d)) changed(); tell({ do: "unread" }); }),
     button("Clear this finding", "take its outlines away", () => { d.outlines[d.task] = []; changed(); }),
-    button("Nothing to outline", "the film was read and is normal", () => tell({ do: "nothing" })),
+    button("Nothing to outline", "the film was read and shows none of these findings", () => tell({ do: "nothing" })),
     ...(state.sources.length ? copies : []));
   update(ui, state);
 }

@@ -17,7 +17,7 @@ import pandas as pd
 
 from .choices import STAGES, option_values
 from .core import ChexsegError
-from .evaluation import compare, fractions, patients_for
+from .evaluation import Areas, compare, fractions, patients_for
 from .runs import Run, as_run
 
 # %% ../nbs/61_comparison.ipynb #0006
@@ -85,6 +85,12 @@ def changed_choices(
     rows = {name: dict(a=first[name], b=second[name]) for name in first if first[name] != second[name]}
     return pd.DataFrame(rows, index=["a", "b"]).T.rename_axis("option")
 
+# %% ../nbs/61_comparison.ipynb #inorder1
+def _in_order(areas, ids)->Areas: # the same films, one after the other as in `ids`
+    place = {id: k for k, id in enumerate(areas.ids)}
+    rows = [place[id] for id in ids]
+    return Areas(list(ids), areas.tasks, *(getattr(areas, name)[rows] for name in ("shared", "pred", "truth", "sizes")))
+
 # %% ../nbs/61_comparison.ipynb #0019
 def check_same_test(
     a:Run, # a scored run
@@ -95,11 +101,11 @@ def check_same_test(
     both = f"{a.folder} and {b.folder}"
     if one.tasks != two.tasks:
         raise ChexsegError(f"{both} look for different findings: compare runs with the same tasks.")
-    if one.ids != two.ids:
+    if {*one.ids} != {*two.ids}:
         shared = len({*one.ids} & {*two.ids})
         raise ChexsegError(f"{both} were scored on different films ({len(one)} and {len(two)}, {shared} of the same "
                            "name): compare runs on one data set.")
-    if not np.array_equal(one.truth, two.truth):
+    if not np.array_equal(one.truth, _in_order(two, one.ids).truth):
         raise ChexsegError(f"{both} were scored on films of the same names with different outlines: "
                            "compare runs on one data set.")
 
@@ -112,6 +118,7 @@ def _paired(a, b, methods, convention)->pd.DataFrame: # method -> difference b -
     mine, others = a.areas(), b.areas()
     ids, c = next(iter(mine.values())).ids, a.choices.run
     patients = dict(zip(ids, patients_for(ids, a.test_films().patient.to_dict())))
+    others = {m: _in_order(others[m], ids) for m in methods}
     rows = {m: compare(fractions(others[m], convention), fractions(mine[m], convention), patients, c.bootstraps, c.seed)
             for m in methods}
     return pd.DataFrame({m: t.loc["mIoU", ["difference", "low", "high"]] for m, t in rows.items()}).T

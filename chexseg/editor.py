@@ -22,7 +22,9 @@ from .core import OBSERVATIONS, TASKS, ChexsegError, StrPath, check_name, checks
 from .data import Part
 from .evaluation import areas_table
 from .explore import jpeg
+from .masks import MaskSet
 from .outlines import annotations_to_masks, contours, read_annotations, write_annotations
+from .own import find_films, read_masks
 from .show import color_of, show_film
 
 # %% ../nbs/71_outline_editor.ipynb #77dc2c30
@@ -38,6 +40,13 @@ def _well_spelt(tasks)->list: # names of findings, none of which is another one 
             raise ChexsegError(f"{task!r} is nearly {near[0]!r}: write it like that, or choose a name that differs more.")
     return list(tasks)
 
+def _source(name, masks)->MaskSet: # masks to copy from; read where a file is named
+    if isinstance(masks, (str, Path)):
+        return read_masks(masks)
+    if not isinstance(masks, MaskSet):
+        raise ChexsegError(f"The source {name} is of type {type(masks).__name__}: give a MaskSet, or the file that holds one.")
+    return masks
+
 # %% ../nbs/71_outline_editor.ipynb #0007
 class Outlining:
     "Outlines on the films of a part, one film open at a time, each change kept in a file."
@@ -45,14 +54,14 @@ class Outlining:
         part:Part, # the films, in the order in which they come
         path, # JSON file that keeps the outlines; read when it is there
         tasks=None, # what is to be outlined; the tasks of the part when not given
-        sources:dict=None, # name -> `MaskSet` to copy from
+        sources:dict=None, # name -> `MaskSet` to copy from, or its file
     ):
         if not len(part):
             raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
         self.part = part
         self.path = _json_file(path)
         self.tasks = _well_spelt(tasks or part.tasks)
-        self.sources = sources or {}
+        self.sources = {name: _source(name, masks) for name, masks in (sources or {}).items()}
         self.kept = {} # id -> outlines, as in the file
         self.kept = self._read()
         self.task = self.tasks[0]
@@ -188,12 +197,14 @@ def copy(self:Outlining,
     "Take outlines from somebody's masks, instead of what was drawn; tasks without a mask stay as they are."
     masks = self.sources[check_name(source, self.sources, "source")]
     tasks = [t for t in ([task] if task else self.tasks) if t in masks.tasks]
+    if not tasks:
+        raise ChexsegError(f"{source} does not know {task or 'these findings'}, only {', '.join(masks.tasks)}: draw them.")
     found = {}
     for t, mask in zip(tasks, masks.get(self.id, self.size, tasks)):
         if mask.any():
             found[t] = [_whole(few_points(o, max(self.size)/512), self.size) for o in contours(mask)]
     if not found:
-        raise ChexsegError(f"{source} has outlined nothing on this film: draw, or say that there is nothing to outline.")
+        raise ChexsegError(f"{source} has outlined no {task or 'finding'} on this film.")
     self._change(dict(self.entry or {}, img_size=list(self.size)) | found)
 
 # %% ../nbs/71_outline_editor.ipynb #0032
@@ -217,7 +228,8 @@ def _said(desk): # where the work stands, in words
     read = sum(i in desk.kept for i in desk.part.ids)
     here = ("not read yet" if desk.entry is None else
             "read, nothing to outline" if len(desk.entry) == 1 else "outlined")
-    return f"This film: {here}. {read} of {len(desk.part)} films are in {desk.path.name}, saved after every change."
+    count = f"All {read}" if read == len(desk.part) else f"{read} of {len(desk.part)}"
+    return f"This film: {here}. {count} films are in {desk.path.name}, saved after every change."
 
 # %% ../nbs/71_outline_editor.ipynb #0036
 @patch
@@ -225,7 +237,7 @@ def state(self:Outlining)->dict:
     "What the front end shows."
     drawn = {t: o for t, o in (self.entry or {}).items() if t in self.tasks}
     tasks = [dict(name=t, color=to_hex(color_of(t)), n=len(drawn.get(t, []))) for t in self.tasks]
-    return dict(id=self.id, place=f"{self.k + 1} of {len(self.part)}: {self.id.split('_')[0]}", size=list(self.size),
+    return dict(id=self.id, place=f"{self.k + 1} of {len(self.part)}: {self.id.split('_view')[0]}", size=list(self.size),
                 task=self.task, tasks=tasks, outlines=drawn, sources=list(self.sources), said=_said(self),
                 undo=bool(self.before), redo=bool(self.after))
 
@@ -284,21 +296,22 @@ def receive(self:OutlineEditor,
     self.sent = message.get("sent", self.sent)
     try:
         _ACTIONS[check_name(message.get("do"), _ACTIONS, "action")](self.desk, message)
-    except (ChexsegError, OSError) as e:
-        said = str(e)
+    except Exception as e: # whatever it was: without an answer it would look as if Python had ended
+        said = str(e) if isinstance(e, (ChexsegError, OSError)) else f"Nothing was changed: {type(e).__name__}, {e}"
     self.show(said)
 
 # %% ../nbs/71_outline_editor.ipynb #0046
-_FILMS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom") # endings of files in a folder of films
-
 def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
     if isinstance(films, Part):
         return films
     files = given_paths(films)
     if len(files) == 1 and files[0].is_dir():
-        files = sorted(p for p in files[0].iterdir() if p.suffix.lower() in _FILMS)
-    table = pd.DataFrame(dict(id=[image_id(p) for p in files], path=[str(p) for p in files]))
-    return Part(table, list(tasks or TASKS))
+        files = find_films(files[0])
+    named = {}
+    for path in files:
+        if (other := named.setdefault(image_id(path), path)) != path:
+            raise ChexsegError(f"{other} and {path} have the same name, and outlines are kept by name: rename one of them.")
+    return Part(pd.DataFrame(dict(id=list(named), path=[*map(str, named.values())])), list(tasks or TASKS))
 
 # %% ../nbs/71_outline_editor.ipynb #0048
 @checks_arguments
@@ -306,7 +319,7 @@ def edit_outlines(
     films, # a `Part`, a folder of films, a file, or a list of files
     path:StrPath, # JSON file that keeps the outlines, in CheXlocalize's format; read when it is there
     tasks=None, # what is to be outlined; the tasks of the part when not given
-    sources:dict=None, # name -> `MaskSet` to copy from, such as `run.predictions()`
+    sources:dict=None, # name -> `MaskSet` to copy from, such as `run.predictions()`, or a file of masks
     film:str=None, # id of the film to open; the one that was changed last when not given
     copy:str=None, # the source that is offered first, and drawn in the figure where the film has not been read
     static:bool=False, # a figure instead of the editor; nothing is written
@@ -322,10 +335,11 @@ def edit_outlines(
 # %% ../nbs/71_outline_editor.ipynb #0049
 def _desk_figure(desk, copy): # the static twin
     kept = {desk.id: desk.entry or dict(img_size=list(desk.size))}
-    masks = annotations_to_masks(kept, desk.tasks)[desk.id]
+    masks, said = annotations_to_masks(kept, desk.tasks)[desk.id], _said(desk)
     if copy and desk.entry is None:
         masks = desk.sources[check_name(copy, desk.sources, "source")].select(desk.tasks).get(desk.id, desk.size)
-    title = f"{desk.state()['place']}\n{_said(desk)}"
+        said = f"not read yet; these are the outlines of {copy}"
+    title = f"{desk.state()['place']}\n{said}"
     return show_film(desk.part.film(desk.k), masks, desk.tasks, title=title).figure
 
 # %% ../nbs/71_outline_editor.ipynb #0054

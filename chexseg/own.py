@@ -105,9 +105,13 @@ def find_file(
 def own_masks(places:list # folders to look in
 )->tuple: # the file or folder, and its `MaskSet`; twice None where there is none
     "The masks of a folder in the layout of this chapter: one file for all films, or pictures."
-    if file := find_file(places, ["masks.json", "outlines.json"]):
-        return file, read_masks(file)
+    file = find_file(places, ["masks.json", "outlines.json"])
     folder = next((d/"masks" for d in places if any(d.glob("masks/*/*.png"))), None)
+    if file and folder:
+        raise ChexsegError(f"{file} and the pictures in {folder} both hold masks, and only one of them can be read: bring "
+                           "all masks into one (chexseg export writes either), and move the other away.")
+    if file:
+        return file, read_masks(file)
     return (folder, png_masks(folder)) if folder else (None, None)
 
 # %% ../nbs/14_own.ipynb #0031
@@ -192,7 +196,7 @@ labels.csv              One row a film. Path: the film. Patient: whose it is, so
 films/                  The films: PNG, JPEG or DICOM, in any folders. Give every film its own name.
 masks/FINDING/FILM.png  What somebody outlined: white inside, black outside, of the film's size, called like the
                         film. All black says that somebody looked and found nothing. Instead of pictures,
-                        outlines.json may hold polygons: {"FILM": {"img_size": [height, width],
+                        never beside them, outlines.json may hold polygons, as the outline editor writes them: {"FILM": {"img_size": [height, width],
                         "FINDING": [[[x, y], [x, y], ...]]}}.
 
 Outline 20 films or more, some that show nothing among them: without these, false alarms cannot be measured. Half of the

@@ -371,11 +371,12 @@ def heat(
     map, # float (h', w'), covering the whole image; negative values count as 0
     alpha:float=0.6, # how much the hottest spot covers
     cmap:str="inferno", # a matplotlib colour map
+    most:float=None, # what is hottest; the map's own maximum when None
 )->np.ndarray: # uint8 (h, w, 3)
-    "A soft map on a film, relative to its own maximum."
+    "A soft map on a film, relative to its own maximum or to another."
     film = _rgb(image)
     map = np.maximum(np.asarray(map, np.float32), 0)
-    small = Image.fromarray(map / (map.max() or 1))
+    small = Image.fromarray((map / (most or map.max() or 1)).clip(max=1))
     large = np.asarray(small.resize(film.shape[1::-1], Image.Resampling.BILINEAR))
     warm = plt.get_cmap(cmap)(large)[..., :3] * 255
     cover = alpha * large[..., None]**0.5
@@ -388,12 +389,13 @@ def show_map(
     ax=None, # where to draw; a figure of 5 inches when not given
     title:str=None, # above the film
     mask=None, # (h, w): the truth, outlined in white
+    most:float=None, # what is hottest, so that several maps can be compared; the map's own maximum when None
 ): # the axis
     "Draw a soft map on a film."
     ax = ax or _film_axis(np.shape(image), title)
     inches = axis_inches(ax)
     small, step = _shrink(image, inches)
-    picture = heat(small, map)
+    picture = heat(small, map, most=most)
     if mask is not None:
         width = max(1, round(max(small.shape) * 0.016 / inches))
         truth = outline(np.asarray(mask)[::step, ::step], width)

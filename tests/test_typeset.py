@@ -179,6 +179,7 @@ def test_a_chapter_ends_with_exercises_whose_answers_are_folded(path):
 
 @each_notebook
 def test_saved_outputs_are_clean(path):
+    assert "widgets" not in json.loads(path.read_text(encoding="utf-8"))["metadata"], "the state of widgets was saved"
     for cell in CELLS[path]:
         for output in cell.outputs:
             assert output.get("name") != "stderr", f"{cell}: warnings or progress bars were saved"
