@@ -228,8 +228,8 @@ def _said(desk): # where the work stands, in words
     read = sum(i in desk.kept for i in desk.part.ids)
     here = ("not read yet" if desk.entry is None else
             "read, nothing to outline" if len(desk.entry) == 1 else "outlined")
-    count = f"All {read}" if read == len(desk.part) else f"{read} of {len(desk.part)}"
-    return f"This film: {here}. {count} films are in {desk.path.name}, saved after every change."
+    end = " No film is left." if read == len(desk.part) else ""
+    return f"This film: {here}. {read} of {len(desk.part)} films are in {desk.path.name}, saved after every change.{end}"
 
 # %% ../nbs/71_outline_editor.ipynb #0036
 @patch

@@ -196,8 +196,8 @@ labels.csv              One row a film. Path: the film. Patient: whose it is, so
 films/                  The films: PNG, JPEG or DICOM, in any folders. Give every film its own name.
 masks/FINDING/FILM.png  What somebody outlined: white inside, black outside, of the film's size, called like the
                         film. All black says that somebody looked and found nothing. Instead of pictures,
-                        never beside them, outlines.json may hold polygons, as the outline editor writes them: {"FILM": {"img_size": [height, width],
-                        "FINDING": [[[x, y], [x, y], ...]]}}.
+                        never beside them, outlines.json may hold polygons, as the outline editor writes
+                        them: {"FILM": {"img_size": [height, width], "FINDING": [[[x, y], [x, y], ...]]}}.
 
 Outline 20 films or more, some that show nothing among them: without these, false alarms cannot be measured. Half of the
 films with masks are for testing. Of the other half networks learn from two in three (--experts 6 of 10); those that are

@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent/"docs"))
 from audit import requirements, verdict
+from chapters import parse
 from plain import modules
 from readme import readme
 
@@ -35,22 +36,15 @@ def code(path): return cells(path, ["code"])
 
 def imported(sources):
     "Top-level modules that the cells of a notebook import, not counting what functions import when they are called."
-    code = [s for s in sources if "import" in s and not re.search(r"^#\| *eval: *false", s, re.M)]
-    found = [node for s in code for node in parsed(s) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    run = [s for s in sources if "import" in s and not re.search(r"^#\| *eval: *false", s, re.M)]
+    found = [node for s in run for node in parse(s) if isinstance(node, (ast.Import, ast.ImportFrom))]
     named = [alias.name for node in found if isinstance(node, ast.Import) for alias in node.names]
     named += [node.module for node in found if isinstance(node, ast.ImportFrom)]
     return {name.partition(".")[0] for name in named}
 
 
-def parsed(source):
-    "The statements of a cell; none where it is prose, or speaks to IPython."
-    try:
-        return ast.parse(source).body
-    except SyntaxError:
-        return []
-
-
-PAGES = [p for p in NOTEBOOKS if p.stem != "index" and code(p)]
+PAGES = [p for p in NOTEBOOKS if p.stem != "index"]
+ADDRESS = f"https://github.com/{CONFIG['user']}/{CONFIG['repo']}"
 
 
 def copy_tracked(to):
@@ -167,13 +161,15 @@ def test_what_colab_runs_imports_no_nbdev(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
-def test_opens_in_colab(path):
-    "A badge leads there, and the first cell installs the package from one address, with every library of the page."
-    opening, install = cells(path)[0], code(path)[0]
-    repo = f"{CONFIG['user']}/{CONFIG['repo']}"
-    page = f"{repo}/blob/{CONFIG['branch']}/{path.relative_to(ROOT).as_posix()}"
-    assert f"https://colab.research.google.com/github/{page}" in opening
-    assert install.count(f'REPOSITORY = "https://github.com/{repo}"') == 1
+def test_a_badge_leads_to_colab(path):
+    repo = f"{CONFIG['user']}/{CONFIG['repo']}/blob/{CONFIG['branch']}"
+    assert f"https://colab.research.google.com/github/{repo}/{path.relative_to(ROOT).as_posix()}" in cells(path)[0]
+
+
+@pytest.mark.parametrize("path", filter(code, PAGES), ids=lambda p: p.stem)
+def test_the_first_cell_installs_what_the_page_imports(path):
+    install = code(path)[0]
+    assert install.count(f'REPOSITORY = "{ADDRESS}"') == 1
     assert "\nif " in install and "importlib.util.find_spec(" in install and "@ git+{REPOSITORY}" in install
     there = {module for module, is_there in modules(install).items() if is_there}
     missing = imported(code(path)) - {*sys.stdlib_module_names, *there, "chexseg"}

@@ -39,7 +39,9 @@ def finish(folder, arguments, before=None):
     "Let a command come to its end: its exit status and what it said."
     process, said = start(folder, arguments, before)
     process.join(SECONDS)
-    assert process.exitcode is not None, f"{arguments} did not end in {SECONDS} s"
+    if process.exitcode is None:
+        process.kill()
+        raise AssertionError(f"{arguments} did not end in {SECONDS} s")
     with open(os.dup(said.fileno())) as terminal:
         return process.exitcode, terminal.read()
 
