@@ -22,7 +22,6 @@ from .core import OBSERVATIONS, TASKS, ChexsegError, StrPath, check_name, checks
 from .data import Part
 from .evaluation import areas_table
 from .explore import jpeg
-from .masks import MaskSet
 from .outlines import annotations_to_masks, contours, read_annotations, write_annotations
 from .own import find_films, read_masks
 from .show import color_of, show_film
@@ -40,10 +39,10 @@ def _well_spelt(tasks)->list: # names of findings, none of which is another one 
             raise ChexsegError(f"{task!r} is nearly {near[0]!r}: write it like that, or choose a name that differs more.")
     return list(tasks)
 
-def _source(name, masks)->MaskSet: # masks to copy from; read where a file is named
+def _source(name, masks): # what is copied from, a `MaskSet` or what answers as one; read where a file is named
     if isinstance(masks, (str, Path)):
         return read_masks(masks)
-    if not isinstance(masks, MaskSet):
+    if not (hasattr(masks, "tasks") and hasattr(masks, "get")):
         raise ChexsegError(f"The source {name} is of type {type(masks).__name__}: give a MaskSet, or the file that holds one.")
     return masks
 
@@ -54,7 +53,7 @@ class Outlining:
         part:Part, # the films, in the order in which they come
         path, # JSON file that keeps the outlines; read when it is there
         tasks=None, # what is to be outlined; the tasks of the part when not given
-        sources:dict=None, # name -> `MaskSet` to copy from, or its file
+        sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file of masks
     ):
         if not len(part):
             raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
@@ -190,15 +189,20 @@ def few_points(
 
 # %% ../nbs/71_outline_editor.ipynb #0029
 @patch
+def _known(self:Outlining, source, task=None)->tuple: # a source, and which of the tasks it knows
+    masks = self.sources[check_name(source, self.sources, "source")]
+    tasks = [t for t in ([task] if task else self.tasks) if t in masks.tasks]
+    if not tasks:
+        raise ChexsegError(f"{source} does not know {task or 'these findings'}, only {', '.join(masks.tasks)}: draw them.")
+    return masks, tasks
+
+@patch
 def copy(self:Outlining,
     source:str, # one of `self.sources`
     task:str=None, # only this task; all when not given
 ):
     "Take outlines from somebody's masks, instead of what was drawn; tasks without a mask stay as they are."
-    masks = self.sources[check_name(source, self.sources, "source")]
-    tasks = [t for t in ([task] if task else self.tasks) if t in masks.tasks]
-    if not tasks:
-        raise ChexsegError(f"{source} does not know {task or 'these findings'}, only {', '.join(masks.tasks)}: draw them.")
+    masks, tasks = self._known(source, task)
     found = {}
     for t, mask in zip(tasks, masks.get(self.id, self.size, tasks)):
         if mask.any():
@@ -319,7 +323,7 @@ def edit_outlines(
     films, # a `Part`, a folder of films, a file, or a list of files
     path:StrPath, # JSON file that keeps the outlines, in CheXlocalize's format; read when it is there
     tasks=None, # what is to be outlined; the tasks of the part when not given
-    sources:dict=None, # name -> `MaskSet` to copy from, such as `run.predictions()`, or a file of masks
+    sources:dict=None, # name -> `MaskSet` (as of `run.predictions()`) or `RefinedSource` to copy from, or a file of masks
     film:str=None, # id of the film to open; the one that was changed last when not given
     copy:str=None, # the source that is offered first, and drawn in the figure where the film has not been read
     static:bool=False, # a figure instead of the editor; nothing is written
@@ -334,13 +338,14 @@ def edit_outlines(
 
 # %% ../nbs/71_outline_editor.ipynb #0049
 def _desk_figure(desk, copy): # the static twin
-    kept = {desk.id: desk.entry or dict(img_size=list(desk.size))}
-    masks, said = annotations_to_masks(kept, desk.tasks)[desk.id], _said(desk)
+    said = _said(desk)
+    tasks = desk.tasks
+    masks = annotations_to_masks({desk.id: desk.entry or dict(img_size=list(desk.size))}, tasks)
     if copy and desk.entry is None:
-        masks = desk.sources[check_name(copy, desk.sources, "source")].select(desk.tasks).get(desk.id, desk.size)
         said = f"not read yet; these are the outlines of {copy}"
+        masks, tasks = desk._known(copy)
     title = f"{desk.state()['place']}\n{said}"
-    return show_film(desk.part.film(desk.k), masks, desk.tasks, title=title).figure
+    return show_film(desk.part.film(desk.k), masks.get(desk.id, desk.size, tasks), tasks, title=title).figure
 
 # %% ../nbs/71_outline_editor.ipynb #0054
 def films_to_outline(

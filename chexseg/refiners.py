@@ -176,7 +176,6 @@ class RefinedSource:
         self.part, self.sal, self.refiner, self.threshold, self.cells = part, sal, refiner, threshold, cells
         self.tasks = list(sal.tasks)
         self.drawn = {}
-    def select(self, tasks): return self # `get` is told which
     def get(self, id, size=None, tasks=None): # uint8 (tasks, h, w), as `MaskSet.get`
         if id not in self.drawn:
             refined = refine(self.part.subset([id]), self.sal, self.refiner, self.cells)

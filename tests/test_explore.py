@@ -441,6 +441,19 @@ def test_copies_agree_with_their_source(run, part, tmp_path, source):
     assert points < .5*whole
 
 
+def test_the_figure_shows_what_its_source_knows(run, part, tmp_path):
+    ours = run.predictions()["ours"]
+    shown = next(i for i in part.ids if ours.get(i, tasks=["Edema"]).any())
+    some = dict(ours=ours.select(["Edema"]))
+    figure = edit_outlines(part, tmp_path/"mine.json", sources=some, film=shown, copy="ours", static=True)
+    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["Edema"]
+
+
+def test_what_is_no_source_is_refused(part, tmp_path):
+    with pytest.raises(ChexsegError, match="source ours is of type dict: give a MaskSet"):
+        Outlining(part, tmp_path/"mine.json", sources=dict(ours={}))
+
+
 def test_films_of_ones_own(run, tmp_path):
     editor = edit_outlines(run.folder/"films", tmp_path/"mine.json", ["Nodule"])
     editor.receive(dict(do="draw", task="Nodule", outlines=[TRIANGLE]))
