@@ -15,9 +15,9 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from . import __version__
-from .chexlocalize import SCRIPTS, option_arguments, typed_options
+from .chexlocalize import add_chexlocalize, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
-from .core import ChexsegError, world
+from .core import ChexsegError, counted, world
 from .downloads import add_open
 from .handover import HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
@@ -129,6 +129,7 @@ def _add_init(commands):
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; nothing in it is changed")
     p.add_argument("--tasks", nargs="+", default=["Finding"], metavar="NAME",
                    help="what is to be found, as you call it (default: Finding)")
+    p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the others")
 
 # %% ../nbs/82_cli.ipynb #0026
 FORMAT_NAMES = ("chexlocalize", "outlines", "coco", "labelme", "chestx-det", "siim", "chexmask", "png", "colours", "yolo",
@@ -192,15 +193,6 @@ def _add_papers(commands):
         command.add_argument("--methods", nargs="+", metavar="NAME", help="of the run's methods (default: all)")
         command.add_argument("--tasks", nargs="+", metavar="NAME", help="of the run's tasks (default: all)")
 
-# %% ../nbs/82_cli.ipynb #0032
-def _add_chexlocalize(commands):
-    p = commands.add_parser("chexlocalize", help="cheXlocalize's scripts: the same options, the same files")
-    scripts = p.add_subparsers(dest="script", required=True, metavar="SCRIPT")
-    for name, script in SCRIPTS.items():
-        q = scripts.add_parser(name, help=script.text)
-        for option, default in script.options.items():
-            q.add_argument(f"--{option}", **option_arguments(option, default))
-
 # %% ../nbs/82_cli.ipynb #0033
 def _add_runs(commands):
     p = commands.add_parser("runs", help="which runs there are; or two of them side by side")
@@ -233,7 +225,7 @@ def parser()->argparse.ArgumentParser:
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_init, add_open, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies,
-                _add_predict, _add_retune, _add_serve, _add_verify, _add_runs, _add_papers, _add_chexlocalize,
+                _add_predict, _add_retune, _add_serve, _add_verify, _add_runs, _add_papers, add_chexlocalize,
                 add_handover, _add_folders):
         add(commands)
     for command in (p, *_all_commands(commands)):
@@ -266,8 +258,11 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
     return 1 if ahead.checked.stops else 0
 
 # %% ../nbs/82_cli.ipynb #11957e11
-def _init(folder, tasks):
-    from chexseg.own import init_folder
+def _init(folder, tasks, add=False):
+    from chexseg.own import add_films, init_folder
+    if add:
+        print("\n".join(add_films(folder)))
+        return
     print("\n".join(init_folder(folder, tasks)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, "
           f"and begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
@@ -320,7 +315,7 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
     path, plain = _segmenter(model, method), begin_segs(write, out, overwrite)
     done = predict_files(path, films, out, overwrite, OUTPUTS if plain is None else plain)
     n, lost = len(done.masks), done.wrong
-    print(f"{n:,} film{'s' * (n != 1)} outlined by {path}: {out}")
+    print(f"{counted(n, 'film')} outlined by {path}: {out}")
     if said := unlike_text(done.table):
         warnings.warn(said)
     for name, why in lost.items():

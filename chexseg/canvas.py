@@ -63,11 +63,12 @@ function make(tag, props = {}, ...children) {
   return node;
 }
 const HELP = [["drag", "draw a line around something"],
-  ["click, click, …", "set points; Enter or the first point closes, Ctrl Z takes one back, Escape all"],
+  ["click, click, …", "set points, three or more; Enter or the first point closes the outline"],
+  ["right click, Ctrl Z", "while points are set: take the last one back; Escape all"],
   ["drag a point", "move it"], ["drag a line", "add a point"], ["right click a point", "delete it (or Delete)"],
   ["Shift + drag inside", "move an outline"], ["Delete inside", "delete an outline"],
   ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"],
-  ["Ctrl Z, Ctrl Y", "undo, redo"], ["H", "hide outlines while held"]];
+  ["Ctrl Z, Ctrl Y", "undo, redo"], ["A", "auto brightness and contrast: on, off"], ["H", "hide outlines while held"]];
 function build(el) {
   const button = (text, title, does) => make("button", { textContent: text, title, onclick: does });
   const ui = { canvas: make("canvas", { className: "film", tabIndex: 0 }), place: make("b"), said: make("div"),
@@ -76,8 +77,8 @@ function build(el) {
   [ui.bright, ui.contrast] = [slider("brightness"), slider("contrast")];
   const help = make("details", {}, make("summary", { textContent: "Help" }), make("table", {},
     ...HELP.map(([what, does]) => make("tr", {}, make("th", {}, what), make("td", {}, does)))));
-  ui.auto = button("auto", "spread the greys of this film from black to white");
-  ui.plain = button("reset", "the film as it is in its file");
+  ui.auto = button("auto", "A: spread the greys of each film from black to white, until reset");
+  ui.plain = button("reset", "films as they are in their files; auto ends");
   const light = make("div", { className: "light" }, "brightness", ui.bright, "contrast", ui.contrast, ui.auto, ui.plain);
   ui.bar = make("div", { className: "bar" });
   ui.said.className = "said";
@@ -129,6 +130,7 @@ function begin(d, e, p, near) { // which gesture a press begins
   const mine = d.outlines[d.task] ||= [];
   const hit = find(mine, p, near);
   if (e.button === 1 || e.altKey) return { kind: "pan", from: [e.clientX - d.x, e.clientY - d.y] };
+  if (e.button === 2 && d.open) return { kind: "back" };
   if (e.button === 2) return { kind: "delete", hit: hit && hit.kind === "point" ? hit : null };
   if (d.open) return { kind: "point by point", close: d.open.length > 2 && distance(p, d.open[0]) < near };
   if (hit && hit.kind === "point") return { kind: "move point", outline: mine[hit.o], i: hit.i };
@@ -158,6 +160,7 @@ function end(d, g, p, step) { // true: the outlines of the task have changed
   if (g.kind === "draw") { mine.push(simplify(g.points, step / 3)); return true; }
   if (g.kind === "point by point" && !g.close) { d.open.push(p); return false; }
   if (g.kind === "point by point") return close(d);
+  if (g.kind === "back") return back(d);
   if (g.kind === "delete") return remove(d, g.hit);
   return Boolean(g.changed);
 }
@@ -170,6 +173,11 @@ function close(d) { // the outline that was set point by point
   if (done) (d.outlines[d.task] ||= []).push(d.open);
   d.open = null;
   return done;
+}
+function back(d) { // one point less; no outline of the task has changed
+  d.open.pop();
+  if (!d.open.length) d.open = null;
+  return false;
 }
 function remove(d, hit) { // a point, or with fewer than four of them the outline
   const mine = d.outlines[d.task] || [];
@@ -196,8 +204,9 @@ function render({ model, el }) {
     try { model.send({ edit: d.edits, sent: d.sent, ...what }); } catch { deaf(ui); }
   };
   const changed = () => { d.edits += 1; tell({ do: "draw", task: d.task, outlines: d.outlines[d.task] }); };
+  const leave = () => { if (close(d)) changed(); }; // an open line: an outline, or with fewer than three points nothing
   const choose = (task) => {
-    if (close(d)) changed();
+    leave();
     Object.assign(d, { task, hover: null, edits: d.edits + 1 });
     tell({ do: "choose", task });
     for (const row of ui.tasks.children) row.classList.toggle("chosen", row.childNodes[1].data === task);
@@ -206,6 +215,7 @@ function render({ model, el }) {
   const paint = () => {
     const [w, h, k] = [canvas.clientWidth, canvas.clientHeight, window.devicePixelRatio || 1];
     if (canvas.width !== w * k) { canvas.width = w * k; canvas.height = h * k; }
+    say(d, ui);
     ctx.setTransform(k, 0, 0, k, 0, 0);
     ctx.clearRect(0, 0, w, h);
     ctx.filter = `brightness(${ui.bright.value}%) contrast(${ui.contrast.value}%)`;
@@ -213,15 +223,21 @@ function render({ model, el }) {
     ctx.filter = "none";
     if (d.hidden) return;
     paintOutlines(ctx, d, toScreen);
-    const line = d.drag && d.drag.points || d.open && [...d.open, d.at || d.open[0]];
+    const line = d.drag && d.drag.points || d.open && d.open.length > 1 && [...d.open, d.at || d.open[0]];
     if (line) { trace(ctx, line, toScreen, false); stroke(ctx, "#fff", 1.5); }
-    if (d.open) d.open.forEach(p => paintPoint(ctx, toScreen(p), "#fff", false));
+    if (d.open) d.open.forEach((p, i) => paintPoint(ctx, toScreen(p), "#fff", i === 0));
   };
-  const turn = (by) => { if (close(d)) changed(); tell({ do: "step", by }); };
-  listen(d, ui, { toFilm, scale, tell, turn, changed, choose, paint, film });
-  const follow = () => { take(d, ui, model.get("state"), { tell, turn, changed, choose }); paint(); };
+  const turn = (by) => { leave(); tell({ do: "step", by }); };
+  const undo = () => { if (d.open) { back(d); paint(); } else tell({ do: "undo" }); };
+  const light = () => {
+    [ui.bright.value, ui.contrast.value] = d.auto && film.naturalWidth ? stretched(film) : [100, 100];
+    ui.auto.ariaPressed = Boolean(d.auto);
+    paint();
+  };
+  listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light, paint });
+  const follow = () => { take(d, ui, model.get("state"), { tell, turn, changed, choose, leave, undo }); paint(); };
   const load = () => { film.src = URL.createObjectURL(new Blob([model.get("film")], { type: "image/jpeg" })); };
-  film.onload = () => { URL.revokeObjectURL(film.src); paint(); };
+  film.onload = () => { URL.revokeObjectURL(film.src); light(); };
   model.on("change:state", follow);
   model.on("change:film", load);
   const watch = new ResizeObserver(paint);
@@ -234,21 +250,20 @@ function render({ model, el }) {
 
 # %% ../nbs/70_canvas.ipynb #0016
 _TAKE = """
-function take(d, ui, state, { tell, turn, changed, choose }) { // what Python says is on the desk
+function take(d, ui, state, { tell, turn, changed, choose, leave, undo }) { // what Python says is on the desk
   if (!state.id) return;
   if (!d.sent || state.sent === d.sent) clearTimeout(d.wait);
   const other = state.id !== d.id;
   if (other) Object.assign(d, { open: null, drag: null, hover: null, zoom: 1, x: 0, y: 0, edits: state.edit });
-  if (other) ui.bright.value = ui.contrast.value = 100;
   if (other || state.edit >= d.edits && !d.drag) {
     Object.assign(d, { outlines: structuredClone(state.outlines), task: state.task });
   }
-  Object.assign(d, { id: state.id, size: state.size, tasks: state.tasks });
-  const room = Math.max(480, Math.min(screen.availHeight - 260, 1000)); // so that film and buttons are seen together
+  Object.assign(d, { id: state.id, size: state.size, tasks: state.tasks, state });
+  const high = window.top === window ? innerHeight - 205 : screen.availHeight - 260; // a frame has no height of its own
+  const room = Math.max(360, Math.min(high, 1000)); // so that film and buttons are seen together
   ui.canvas.style.aspectRatio = `${state.size[1]} / ${state.size[0]}`;
   ui.canvas.style.maxWidth = `${Math.round(room * state.size[1] / state.size[0])}px`;
-  ui.place.textContent = state.place;
-  ui.said.textContent = state.said;
+  ui.place.textContent = ui.place.title = state.place;
   ui.said.classList.remove("deaf");
   ui.tasks.replaceChildren(...state.tasks.map(({ name, color, n }) => {
     const swatch = make("i");
@@ -257,23 +272,35 @@ function take(d, ui, state, { tell, turn, changed, choose }) { // what Python sa
     row.classList.toggle("chosen", name === d.task);
     return row;
   }));
-  if (ui.bar.children.length) return update(ui, state);
+  if (ui.bar.children.length) return;
   const { button } = ui;
-  ui.undo = button("Undo", "Ctrl Z", () => tell({ do: "undo" }));
+  ui.undo = button("Undo", "Ctrl Z", undo);
   ui.redo = button("Redo", "Ctrl Y", () => tell({ do: "redo" }));
   ui.source.append(...state.sources.map(s => make("option", { textContent: s })));
   const copy = (title, task) => button(title, "instead of what is drawn",
-    () => tell({ do: "copy", source: ui.source.value, task: task() }));
-  const copies = ["copy from", ui.source, copy("This finding", () => d.task), copy("All", () => null)];
+    () => { leave(); tell({ do: "copy", source: ui.source.value, task: task() }); });
+  const copies = make("span", {}, "copy from", ui.source, copy("This finding", () => d.task), copy("All", () => null));
+  ui.nothing = button("Nothing to outline", "the film was read and shows none of these findings",
+    (e) => { if (e.detail < 2) { leave(); tell({ do: "nothing" }); } }); // a double click is one press
   ui.bar.append(button("◀", "film before", () => turn(-1)), ui.place, button("▶", "next film", () => turn(1)),
     ui.undo, ui.redo,
-    button("Next unread", "the next film that nobody has read", () => { if (close(d)) changed(); tell({ do: "unread" }); }),
-    button("Clear this finding", "take its outlines away", () => { d.outlines[d.task] = []; changed(); }),
-    button("Nothing to outline", "the film was read and shows none of these findings", () => tell({ do: "nothing" })),
-    ...(state.sources.length ? copies : []));
-  update(ui, state);
+    button("Next unread", "the next film that nobody has read", () => { leave(); tell({ do: "unread" }); }),
+    button("Clear this finding", "take its outlines away",
+      () => { d.open = null; d.outlines[d.task] = []; changed(); }),
+    ui.nothing, ...(state.sources.length ? [copies] : []));
 }
-const update = (ui, state) => { ui.undo.disabled = !state.undo; ui.redo.disabled = !state.redo; };
+function say(d, ui) { // beside the film: that a line is open, or what Python says
+  if (!d.state) return;
+  const { said, asked, undo, redo } = d.state, n = d.open ? d.open.length : 0;
+  ui.undo.disabled = !undo && !n;
+  ui.redo.disabled = !redo;
+  ui.nothing.classList.toggle("waits", asked);
+  ui.said.classList.toggle("waits", asked || n > 0);
+  if (ui.said.classList.contains("deaf")) return;
+  const next = n < 3 ? "go on clicking, an outline needs three." : "Enter or the first point closes the outline.";
+  const set = `${n} point${n > 1 ? "s" : ""} set: ${next} Right click takes the last back, Escape all.`;
+  ui.said.textContent = n ? set : said;
+}
 const PATIENCE = 5000; // milliseconds
 function deaf(ui) {
   ui.said.textContent = "NOT SAVED: Python does not answer. It is busy, or its kernel has ended. If this stays, run the " +
@@ -292,7 +319,7 @@ function stretched(film) { // brightness and contrast, %, that make the darkest 
   const gain = 1 / Math.max(.05, high - low), contrast = 1 + 2 * gain * low;
   return [100 * gain / contrast, 100 * contrast];
 }
-function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, paint, film }) {
+function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light, paint }) {
   const { canvas } = ui, near = () => NEAR / scale(), step = () => 3 / scale();
   const finish = (yes) => { if (yes) changed(); paint(); };
   canvas.oncontextmenu = (e) => { e.preventDefault(); e.stopPropagation(); };
@@ -323,19 +350,20 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, paint, film
     paint();
   }, { passive: false });
   ui.bright.oninput = ui.contrast.oninput = paint;
-  const light = ([bright, contrast]) => { ui.bright.value = bright; ui.contrast.value = contrast; paint(); };
-  ui.auto.onclick = () => light(stretched(film));
-  ui.plain.onclick = () => light([100, 100]);
-  const back = () => { d.open.pop(); if (!d.open.length) d.open = null; paint(); }; // one point less
-  const less = () => d.open ? back() : finish(remove(d, d.hover));
-  const keys = { Enter: () => finish(close(d)), Escape: () => { d.open = null; paint(); },
+  const auto = (on) => { d.auto = on; light(); }; // from film to film
+  ui.auto.onclick = () => auto(!d.auto);
+  ui.plain.onclick = () => auto(false);
+  const less = () => finish(d.open ? back(d) : remove(d, d.hover));
+  const enter = () => { if (d.open && d.open.length > 2) finish(close(d)); };
+  const keys = { Enter: enter, Escape: () => { d.open = null; paint(); },
     Delete: less, Backspace: less, ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) };
   ui.root.onkeydown = (e) => {
     if (/SELECT|INPUT|SUMMARY/.test(e.target.tagName) || e.key === "Enter" && e.target !== canvas) return;
     const z = e.key.toLowerCase(), command = e.ctrlKey || e.metaKey;
     const task = /^[0-9]$/.test(e.key) && d.tasks[(Number(e.key) + 9) % 10];
-    if (command && z === "z" && d.open) back();
-    else if (command && (z === "z" || z === "y")) tell({ do: z === "y" || e.shiftKey ? "redo" : "undo" });
+    if (command && (z === "y" || z === "z" && e.shiftKey)) tell({ do: "redo" });
+    else if (command && z === "z") undo();
+    else if (!command && z === "a") auto(!d.auto);
     else if (z === "h") { d.hidden = true; paint(); }
     else if (task) choose(task.name);
     else if (!command && keys[e.key]) keys[e.key]();
@@ -351,7 +379,9 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, paint, film
 STYLE = """
 .chexseg-editor { font: 13px/1.4 system-ui, sans-serif; color: var(--jp-ui-font-color1, inherit); outline: none }
 .chexseg-editor .bar { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin: 4px 0 8px }
-.chexseg-editor .bar b { min-width: 17em; text-align: center }
+.chexseg-editor .bar span { display: inline-flex; gap: 6px; align-items: center }
+.chexseg-editor .bar b { min-width: 17em; max-width: 24em; text-align: center; white-space: nowrap; overflow: hidden;
+  text-overflow: ellipsis }
 .chexseg-editor .desk { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start }
 .chexseg-editor .film { flex: 1 1 400px; min-width: 0; background: #000; touch-action: none; outline: none;
   border-radius: 4px }
@@ -362,12 +392,14 @@ STYLE = """
 .chexseg-editor button:disabled { opacity: .4; cursor: default }
 .chexseg-editor .tasks button { display: flex; align-items: center; gap: 8px; width: 100%; text-align: left;
   margin-bottom: 2px; border-color: transparent; background: none }
-.chexseg-editor .tasks button.chosen { background: #4c8bf533; border-color: #4c8bf5 }
+.chexseg-editor .tasks button.chosen, .chexseg-editor button[aria-pressed=true] { background: #4c8bf533;
+  border-color: #4c8bf5 }
 .chexseg-editor .tasks i { width: 13px; height: 13px; border-radius: 3px; border: 1px solid #0006 }
 .chexseg-editor .tasks em { margin-left: auto; font-style: normal; opacity: .7 }
 .chexseg-editor .light { display: grid; grid-template-columns: auto 1fr; gap: 0 8px; margin: 10px 0;
   align-items: center }
-.chexseg-editor .said { min-height: 2.8em; opacity: .8 }
+.chexseg-editor .said { min-height: 2.8em; opacity: .8; border-radius: 4px }
+.chexseg-editor .waits { background: #f5a52444; border-color: #f5a524; opacity: 1; box-shadow: 0 0 0 2px #f5a52444 }
 .chexseg-editor .said.deaf { color: #e5484d; opacity: 1; font-weight: 600 }
 .chexseg-editor th { text-align: left; font-weight: 600; padding-right: 8px; vertical-align: top; white-space: nowrap }
 .chexseg-editor td { text-align: left; white-space: normal }

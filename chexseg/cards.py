@@ -11,7 +11,7 @@ import re
 
 from . import __version__
 from .choices import METHODS, option_values
-from .core import ChexsegError, atomic_path, check_name, digest, read_json, write_json
+from .core import ChexsegError, atomic_path, check_name, counted, digest, read_json, write_json
 from .evaluation import summary
 from .runs import as_run
 from .subgroups import FEW, divided, subgroup_table
@@ -103,7 +103,7 @@ def _limits(card)->list: # sentences
     said = ["The films were drawn by a program (a phantom): these scores say nothing about films of patients."] \
         if data["drawn"] else ["The scores hold for films like the test films of this run. On films of another place "
                                "they may be worse; check on outlines of your own."]
-    said += [f"Outlines were learnt from {data['films'].get('expert', 0)} films.",
+    said += [f"Outlines were learnt from {counted(data['films'].get('expert', 0), 'film')}.",
              f"A film is seen at {side} x {side} pixels: what is thinner than a {side}th of it is hardly outlined."]
     if rare := _rare(card):
         said += [f"Fewer than {_FEW_FILMS} test films show {', '.join(rare)}: these scores are uncertain."]

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import pandas as pd
 from fastcore.basics import groupby
 
-from .core import TASKS, ChexsegError
+from .core import TASKS, ChexsegError, counted, observation_of
 from .data import Study, assign_roles, label_files, open_study, study_folders, view_counts
 from .masks import MaskSet, check_ids, check_size
-from .own import check_shown, draw_splits, find_file, in_order, own_masks, read_masks
+from .own import check_shown, draw_splits, find_file, in_order, own_masks, read_masks, unlisted
 from .screening import LEVELS, Screening, Trouble, film_troubles, matches, screen_films
 from .tables import KEYS, read_table
 from .weak_boxes import box_notes, with_boxes
@@ -110,16 +110,14 @@ def _gaps(study): # yields troubles: splits without films, tasks without a posit
     for t in study.tasks if "train" in there else ():
         if not (train[t] == 1).any():
             level = "look" if (train[t] == -1).any() else "stop"
-            yield Trouble(level, "no positive", t, f"No training film is positive for {t}: leave the task out (--tasks), "
-                          "or add such films.")
+            blank = train[t].isna().all()
+            mend = (f"the column {t} is blank for all of them: write 1 where the film shows it (in every row if all "
+                    "do), 0 where not" if blank else "leave the task out (--tasks), or add such films")
+            yield Trouble(level, "no positive", t, f"No training film is positive for {t}: {mend}.")
 
 # %% ../nbs/18_check.ipynb #0033
 def _said(ids, n=3)->str: # the first of some ids, and how many more there are
     return ", ".join(map(str, ids[:n])) + (f" and {len(ids) - n:,} more" if len(ids) > n else "")
-
-# %% ../nbs/18_check.ipynb #0035
-def _films(n)->str: # a number of films, in words
-    return f"{n:,} film{'s'*(n != 1)}"
 
 # %% ../nbs/18_check.ipynb #0037
 def _disagreements(study): # yields troubles, at most two a task
@@ -128,11 +126,11 @@ def _disagreements(study): # yields troubles, at most two a task
     for j, t in enumerate(study.tasks):
         has = table.id.map(lambda i: shown[i][j]).astype(bool)
         if len(denied := table.id[has & (table[t] == 0)].tolist()):
-            yield Trouble("look", "mask, label 0", t, f"{t}: the label is 0 though there is a mask on {_films(len(denied))} "
-                          f"({_said(denied)}): mend the label or the mask.")
+            yield Trouble("look", "mask, label 0", t, f"{t}: the label is 0 though there is a mask on "
+                          f"{counted(len(denied), 'film')} ({_said(denied)}): mend the label or the mask.")
         if len(lacking := table.id[~has & (table[t] == 1)].tolist()):
             yield Trouble("look", "label 1, no mask", t, f"{t}: the label is 1 though an expert drew none of it on "
-                          f"{_films(len(lacking))} ({_said(lacking)}): such films count as films without it.")
+                          f"{counted(len(lacking), 'film')} ({_said(lacking)}): such films count as films without it.")
 
 # %% ../nbs/18_check.ipynb #0040
 def _one_sided(study): # yields a trouble for each task that all outlined test films show
@@ -141,9 +139,10 @@ def _one_sided(study): # yields a trouble for each task that all outlined test f
     for j, t in enumerate(study.tasks):
         if shown and all(s[j] for s in shown):
             free = int((study.table[t] == 0).sum())
-            yield Trouble("look", "no film without", t, f"All {_films(len(test))} of test with masks show {t}, so false "
-                          f"alarms and AUROC cannot be measured: {_films(free)} have the label 0, give some of them an "
-                          "empty mask, all black.")
+            films = counted(len(test), "film")
+            yield Trouble("look", "no film without", t, f"All {films} of test with masks show {t}, so false alarms and "
+                          f"AUROC cannot be measured: {counted(free, 'film')} have the label 0, give some of them "
+                          "an empty mask, all black.")
 
 # %% ../nbs/18_check.ipynb #0043
 def _equal_masks(masks): # yields a trouble for each mask that several films have
@@ -219,8 +218,22 @@ def _left_out(study): # yields notes
         yield Trouble("note", "columns", "", f"Columns that hold no labels: {told}.")
     silent = study.table[study.table[study.tasks].isna().all(axis=1)]
     if len(silent):
-        yield Trouble("note", "no label", "", f"No label of any task: {_films(len(silent))} "
+        yield Trouble("note", "no label", "", f"No label of any task: {counted(len(silent), 'film')} "
                       f"({_said(list(silent.id))}).")
+
+# %% ../nbs/18_check.ipynb #una1
+def _unlabelled(masks, study): # yields a trouble for each outlined finding that has no column
+    drawn = Counter(t for i in masks.ids for t, shown in zip(masks.tasks, masks.positive(i)) if shown)
+    for t, n in drawn.items():
+        if t not in study.table:
+            yield Trouble("look", "no column", t, f"{t} is outlined on {counted(n, 'film')}, but the label file "
+                          f"has no column {observation_of(t)!r}, so it is not used: add one (1: it is there, 0: not).")
+
+def _unlisted(file): # yields a note; file: the label file of a folder of one's own, or None
+    if file and (new := unlisted(file)):
+        names = _said([f.name for f in new])
+        yield Trouble("note", "not listed", "", f"{counted(len(new), 'film')} not listed in labels.csv ({names}), and "
+                      f"not used: chexseg init {file.parent} --add lists them.")
 
 # %% ../nbs/18_check.ipynb #0059
 def balance_table(study:Study # an opened data set
@@ -311,6 +324,7 @@ def check_data(
         study, boxes, faults = _boxed(opened or _by_hand(table, masks, tasks, views))
         troubles += [*faults, *_of_study(study, side, workers, boxes), *_strangers(masks, table)]
         troubles += _draw(opened, experts, seed, learn)
+        troubles += [*_unlabelled(masks, study), *_unlisted(find_file(places, ["labels.csv"]))]
     if why and why not in {t.sentence for t in troubles}:
         troubles.append(Trouble("stop", "folder", str(folder), why))
     study = study if table is not None else None

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MASK_SCRIPTS', 'SCORE_SCRIPTS', 'SHAPE_SCRIPTS', 'SCRIPTS', 'OPTION_TEXTS', 'Script', 'option_arguments',
-           'typed_options']
+           'typed_options', 'add_chexlocalize']
 
 # %% ../nbs/51_chexlocalize.ipynb #0002
 from typing import NamedTuple
@@ -114,3 +114,13 @@ def typed_options(
     "What was typed, as the script understands it."
     yes_or_no = [name for name, default in SCRIPTS[script].options.items() if isinstance(default, bool)]
     return given | {name: given[name] == "True" for name in yes_or_no}
+
+# %% ../nbs/51_chexlocalize.ipynb #cmd2
+def add_chexlocalize(commands): # argparse's; the command says what it takes
+    "The options of `chexseg chexlocalize`."
+    p = commands.add_parser("chexlocalize", help="cheXlocalize's scripts: the same options, the same files")
+    scripts = p.add_subparsers(dest="script", required=True, metavar="SCRIPT")
+    for name, script in SCRIPTS.items():
+        q = scripts.add_parser(name, help=script.text)
+        for option, default in script.options.items():
+            q.add_argument(f"--{option}", **option_arguments(option, default))

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'StrPath', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
-           'check_name', 'checks_arguments', 'check_tasks', 'given_paths', 'image_id', 'rng', 'set_seed', 'may_write',
-           'refuse_device', 'is_in', 'atomic_path', 'json_text', 'write_json', 'sealed', 'read_json', 'once', 'digest',
-           'versions', 'world', 'watching', 'wait_for', 'Bar', 'without_bars', 'progress']
+           'check_name', 'counted', 'checks_arguments', 'check_tasks', 'given_paths', 'image_id', 'rng', 'set_seed',
+           'may_write', 'refuse_device', 'is_in', 'atomic_path', 'json_text', 'write_json', 'sealed', 'read_json',
+           'once', 'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'without_bars', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import errno
@@ -85,6 +85,14 @@ def check_name(
     some = ", ".join(known[:30]) + ", ..."*(len(known) > 30)
     mend = f"did you mean {near[0]!r}?" if near else f"choose from {some}."
     raise ChexsegError(f"Unknown {what} {name!r:.80}: {mend}")
+
+# %% ../nbs/00_core.ipynb #count1
+def counted(
+    n:int, # how many
+    what:str, # a noun, one of them
+)->str:
+    "A number of things, in words."
+    return f"{n:,} {what}{'s'*(n != 1)}"
 
 # %% ../nbs/00_core.ipynb #0020
 StrPath = str|os.PathLike

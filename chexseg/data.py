@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import groupby, patch
 
-from .core import (SPLITS, TASKS, ChexsegError, StrPath, check_name, check_tasks, checks_arguments, progress,
+from .core import (SPLITS, TASKS, ChexsegError, StrPath, check_name, check_tasks, checks_arguments, counted, progress,
                           read_json, rng)
 from .films import film_size, read_film
 from .masks import MaskSet, check_ids, check_sizes
@@ -192,9 +192,9 @@ def _in_words(counts)->str: # of `view_counts`, for example "train 180 frontal, 
 @patch
 def __repr__(self:Study):
     "How many films, tasks and outlines there are."
-    outlined = f"{len(self.experts)} films outlined by experts, {len(self.readers or [])} by readers"
-    films = f"{len(self.table):,} films: {_in_words(view_counts(self))}"
-    return f"Study of {films}; {len(self.tasks)} task{'s'*(len(self.tasks) != 1)}; {outlined}"
+    outlined = f"{counted(len(self.experts), 'film')} outlined by experts, {len(self.readers or []):,} by readers"
+    films = f"{counted(len(self.table), 'film')}: {_in_words(view_counts(self))}"
+    return f"Study of {films}; {counted(len(self.tasks), 'task')}; {outlined}"
 
 # %% ../nbs/15_data.ipynb #0063
 ROLES = {"train": "weak", "val": "valid", "test": "test"} # what the films of a split are for, before experts are drawn

@@ -22,7 +22,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from .core import ChexsegError, atomic_path, check_name, digest, may_write, progress, read_json, write_json
+from .core import ChexsegError, atomic_path, check_name, counted, digest, may_write, progress, read_json, write_json
 
 # %% ../nbs/25_downloads.ipynb #9d23dd07
 @dataclass(frozen=True)
@@ -443,8 +443,8 @@ def _terms(name, files, sizes)->str: # lines: what one agrees to
     room = known + max([sizes[f.name] for f in files if f.packed], default=0)
     unknown = f", and nobody says how large {', '.join(silent)} {'is' if len(silent) == 1 else 'are'}"*bool(silent)
     return "\n".join([f"{name}: {s.films:,} {s.what}", f"licence   {s.licence}", f"cite      {s.cite}", f"page      {s.page}",
-                      f"to fetch  {in_bytes(known)} in {len(files)} file{'s'*(len(files) != 1)}, {films:,} films{unknown}; on "
-                      f"the disk about {in_bytes(room)}, as each archive is removed when it is unpacked"])
+                      f"to fetch  {in_bytes(known)} in {counted(len(files), 'file')}, {counted(films, 'film')}"
+                      f"{unknown}; on the disk about {in_bytes(room)}, as each archive is removed when it is unpacked"])
 
 # %% ../nbs/25_downloads.ipynb #e22e58bb
 def _agreed(name, yes, ask): # refuse to go on without an answer

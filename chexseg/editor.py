@@ -84,6 +84,7 @@ def open(self:Outlining,
 ):
     "Put a film on the desk."
     self.k = self.part.ids.index(check_name(id, self.part.ids, "film"))
+    self.asked = None # the outlines that `nothing` would take away when it is called once more
     self.before, self.after = self.histories.setdefault(id, ([], []))
     self.kept = self._read() # another window may have outlined it meanwhile
     if self.entry and tuple(self.entry["img_size"]) != tuple(self.size):
@@ -126,6 +127,7 @@ def _put(self:Outlining, entry): # make this the entry of the open film, last in
         kept[self.id] = entry
     write_annotations(self.path, kept) # whole, or as it was
     self.kept = kept
+    self.asked = None
 
 @patch
 def _change(self:Outlining, entry): # the same, with a way back
@@ -174,7 +176,13 @@ def draw(self:Outlining,
 # %% ../nbs/71_outline_editor.ipynb #0021
 @patch
 def nothing(self:Outlining):
-    "Note that the open film was read and shows nothing to outline."
+    "Note that the open film was read and shows nothing to outline; what is outlined on it goes at the second call."
+    found = [t for t, outlines in (self.entry or {}).items() if t != "img_size" and outlines]
+    if found and self.asked != self.entry:
+        self.asked = self.entry
+        are, them = ("finding is", "it") if len(found) == 1 else ("findings are", "them")
+        raise ChexsegError(f"{len(found)} {are} outlined on this film ({', '.join(found)}): "
+                           f"press once more to take {them} away.")
     self._change(dict(img_size=list(self.size)))
 
 # %% ../nbs/71_outline_editor.ipynb #0027
@@ -243,7 +251,7 @@ def state(self:Outlining)->dict:
     tasks = [dict(name=t, color=to_hex(color_of(t)), n=len(drawn.get(t, []))) for t in self.tasks]
     return dict(id=self.id, place=f"{self.k + 1} of {len(self.part)}: {self.id.split('_view')[0]}", size=list(self.size),
                 task=self.task, tasks=tasks, outlines=drawn, sources=list(self.sources), said=_said(self),
-                undo=bool(self.before), redo=bool(self.after))
+                undo=bool(self.before), redo=bool(self.after), asked=bool(self.asked) and self.asked == self.entry)
 
 # %% ../nbs/71_outline_editor.ipynb #0038
 _ACTIONS = {
@@ -296,6 +304,8 @@ def receive(self:OutlineEditor,
 ):
     "Do what the front end asks for; what goes wrong is said beside the film."
     said = None
+    if message.get("do") != "nothing":
+        self.desk.asked = None # something else has been done in between
     self.edit = message.get("edit", self.edit)
     self.sent = message.get("sent", self.sent)
     try:
@@ -351,13 +361,15 @@ def _desk_figure(desk, copy): # the static twin
 def films_to_outline(
     masks:dict, # name -> `MaskSet` of what a network, or a reader, outlines; at least two
     ids=None, # films to choose from; those of the first when not given
-    known=(), # films that are outlined already, such as the ids in the editor's file
-)->pd.DataFrame: # a row a film, first the one that would teach most: disagreement, and the task that is disputed most
-    "Films in the order in which they should be outlined: first those on which the networks disagree most."
+    known=(), # films that have been read already, which are left out: their ids, or the editor's file
+)->pd.DataFrame: # a row a film: disagreement, and the task that is disputed most, "" where none is
+    "Films in the order in which they should be outlined: most disagreement first, equal ones in the order given."
+    known = read_annotations(known) if isinstance(known, StrPath) else known
     table = disagreement(masks, ids)
     table = table[~table.index.isin(list(known))]
     disputed = table.fillna(0)
-    rows = pd.DataFrame(dict(disagreement=disputed.mean(axis=1), disputed=disputed.idxmax(axis=1)))
+    most = disputed.idxmax(axis=1).where(disputed.any(axis=1), "")
+    rows = pd.DataFrame(dict(disagreement=disputed.mean(axis=1), disputed=most))
     return rows.sort_values("disagreement", ascending=False, kind="stable")
 
 # %% ../nbs/71_outline_editor.ipynb #0ef08934

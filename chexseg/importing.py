@@ -22,7 +22,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from .boxes import BOX_FORMATS
-from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, image_id, progress,
+from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, counted, image_id, progress,
                           read_json, rng)
 from .formats import CHESTX_DET_JSON, OWN_FILES, Adapter, Annotations, Films, Look, film_id
 from .json_formats import JSON_FORMATS
@@ -340,14 +340,11 @@ def problems(plan:Plan # from `plan_import`
     return said
 
 # %% ../nbs/24_importing.ipynb #0056
-def _counted(n, what)->str: # "1 film", "2 films"
-    return f"{n:,} {what}{'s'*(n != 1)}"
-
 def _films_line(plan)->list: # what the file has films for
     n, have, names = len(plan.masks), len(plan.place.films), plan.told.strangers
     said = [f"{have:,} at hand; the file tells of {n:,} of them, and says nothing of {have - n:,}"]
     if names:
-        said.append(f"left out: {_counted(len(names), 'name')} in the file without a film here, first {names[0]!r}")
+        said.append(f"left out: {counted(len(names), 'name')} in the file without a film here, first {names[0]!r}")
     return said
 
 def _findings_line(plan)->list: # how many films show each finding
@@ -355,13 +352,13 @@ def _findings_line(plan)->list: # how many films show each finding
     rows = np.array([masks.positive(i) for i in masks.ids], bool).reshape(len(masks), len(masks.tasks))
     shown = ", ".join(f"{t} on {n:,}" for t, n in zip(masks.tasks, rows.sum(0).tolist()))
     empty = int((~rows.any(1)).sum())
-    free = f"nothing on {_counted(empty, 'film')}; a film without a mask of a finding counts as free of it"
+    free = f"nothing on {counted(empty, 'film')}; a film without a mask of a finding counts as free of it"
     return [shown or "none", free]
 
 def _sizes_line(plan)->list: # do masks fit their films?
     n, other = len(plan.masks), plan.other_sizes
     said = [f"{n - len(other):,} of {n:,} have the size of their film"]
-    return said + [f"{_counted(len(other), 'mask')} will be made the size of the film"]*bool(other and plan.resize)
+    return said + [f"{counted(len(other), 'mask')} will be made the size of the film"]*bool(other and plan.resize)
 
 def _lost_line(plan)->list: # what does not come along
     boxed = {"boxes.json": "the boxes give image labels, and bounds of pseudo-masks on training films (boxes.json); "
@@ -382,7 +379,7 @@ def _written_line(plan)->list: # names of files, and what becomes of labels
     told = f"drawn ({drawn}), for hardly a film is without a mask"
     if set(counts) == {""}:
         told = "blank, so that half of the films with masks are kept for testing"
-    return [_mask_file(plan), f"labels.csv: {_counted(len(labels), 'film')}; the column Split is {told}"]
+    return [_mask_file(plan), f"labels.csv: {counted(len(labels), 'film')}; the column Split is {told}"]
 
 # %% ../nbs/24_importing.ipynb #0060
 def _patients_line(plan)->list: # how patients are told apart, where labels.csv does not say so already
@@ -434,7 +431,7 @@ def next_command(plan:Plan # that was written
     n = max(1, 2*val//3)
     few = f" --experts {n}" if n < 12 else ""
     blank = 0 if plan.place.labels is not None else len(plan.place.paths) - len(plan.masks)
-    fill = f"fill in labels.csv for the {_counted(blank, 'film')} that the file says nothing of, then\n  "
+    fill = f"fill in labels.csv for the {counted(blank, 'film')} that the file says nothing of, then\n  "
     return f"{fill*bool(blank)}chexseg run {folder} --out runs/{folder.resolve().name} --until prepare{few}"
 
 # %% ../nbs/24_importing.ipynb #0075
@@ -467,7 +464,7 @@ def export_masks(
     except OSError as e:
         raise ChexsegError(f"{out} cannot be written ({e.strerror}): name another place.") from None
     lost = f"; lost: {adapter.loses}" if adapter.loses else ""
-    return f"{_counted(len(masks), 'film')}, {', '.join(masks.tasks)}, as {adapter.text}: {out}{lost}"
+    return f"{counted(len(masks), 'film')}, {', '.join(masks.tasks)}, as {adapter.text}: {out}{lost}"
 
 # %% ../nbs/24_importing.ipynb #0080
 def masks_from(path # CheXlocalize's JSON, or a folder with masks.json, outlines.json or masks/

@@ -4,22 +4,24 @@
 
 # %% auto #0
 __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'check_shown', 'draw_splits', 'read_labels',
-           'find_films', 'init_folder']
+           'find_films', 'unlisted', 'init_folder', 'add_films']
 
 # %% ../nbs/14_own.ipynb #3bd097f8
+import json
 import os
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from .core import TASKS, ChexsegError, atomic_path, progress, rng
+from .core import TASKS, ChexsegError, atomic_path, counted, image_id, progress, rng
 from .films import is_dicom, open_picture
 from .masks import MaskSet, encode
 from .outlines import annotations_to_masks, read_annotations
-from .tables import read_table, task_of
+from .tables import listed_films, read_table, task_of
 
 # %% ../nbs/14_own.ipynb #beaf013f
 def _check_two_values(
@@ -80,14 +82,22 @@ def _filled(file:Path # outlines
     "The masks of an outline file; outlines leave empty tasks out."
     outlines = {i: _renamed(entry, file) for i, entry in read_annotations(file).items()}
     found = {t for film in outlines.values() for t in film} - {"img_size"}
-    ten = set(TASKS) if found & set(TASKS) and file.name != "outlines.json" else set()
+    ten = set(TASKS) if found & set(TASKS) and "annotations" in file.name else set() # CheXlocalize looked for all
     return annotations_to_masks(outlines, in_order(found | ten))
+
+# %% ../nbs/14_own.ipynb #peek1
+def _holds_outlines(file:Path)->bool: # by its first film, or by its name
+    if "annotations" in file.name or "outlines" in file.name:
+        return True
+    with suppress(OSError), open(file, "rb") as f:
+        return b'"img_size"' in f.read(100_000)
+    return False
 
 # %% ../nbs/14_own.ipynb #0024
 def read_masks(file # masks or outlines, as JSON in the format of CheXlocalize
 )->MaskSet: # by the names of tasks
     "Read what somebody drew."
-    if "annotations" in Path(file).name or "outlines" in Path(file).name:
+    if _holds_outlines(Path(file)):
         return _filled(Path(file))
     found = MaskSet.read(file)
     masks = {i: _renamed(entry, file) for i, entry in found.masks.items()}
@@ -206,8 +216,13 @@ left tell how good pseudo-masks are.
 boxes.json              Boxes on training films, where somebody has drawn some: `chexseg import` makes it of YOLO's
                         files or a table. Networks learn from it; nobody is scored against it.
 
+To outline films: open JupyterLab in the folder above this one (pip install "chexseg[lab]" brings it), and run
+       from chexseg.editor import edit_outlines
+       edit_outlines("FOLDER", "FOLDER/outlines.json", TASKS)
+
 Then:  chexseg check FOLDER            says what was understood, what is wrong, and how long a run will take
        chexseg run FOLDER --out RUN    does all of it
+       chexseg init FOLDER --add       lists films that have come since in labels.csv
 """
 
 # %% ../nbs/14_own.ipynb #0047
@@ -247,6 +262,19 @@ def _where(films, folder)->list: # a sentence, when they lie in several folders
     more = f" and {len(places) - 5:,} folders more"*(len(places) > 5)
     return [f"listed {len(films):,} films: {named}{more}; if some of these are masks, take their rows out of labels.csv"]
 
+# %% ../nbs/14_own.ipynb #new1
+def unlisted(file # a label file of all films
+)->list: # paths
+    "The films below a label file's folder that it does not name."
+    folder = Path(file).parent
+    known = {image_id(p) for p in listed_films(file)[0]}
+    return [f for f in find_films(folder) if image_id(f.relative_to(folder)) not in known]
+
+# %% ../nbs/14_own.ipynb #new2
+def _named(films)->str: # how many, and the first of them
+    more = f" and {len(films) - 3:,} more"*(len(films) > 3)
+    return f"{counted(len(films), 'film')} ({', '.join(f.name for f in films[:3])}{more})"
+
 # %% ../nbs/14_own.ipynb #0057
 def init_folder(
     folder, # where the films are, or will be
@@ -259,10 +287,38 @@ def init_folder(
     new += ["films"]*(not find_films(folder) and not (folder/"films").exists())
     for d in new:
         (folder/d).mkdir(parents=True)
-    about = _README.replace("run FOLDER", f"run {folder}").replace("check FOLDER", f"check {folder}")
+    about = _README.replace("FOLDER", str(folder)).replace("TASKS", json.dumps(tasks, ensure_ascii=False))
     texts = {"labels.csv": _rows(folder, tasks), "README.txt": about}
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
     made = [*new, *(n for n, w in written.items() if w)]
     kept = [n for n, w in written.items() if not w]
     said = [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
-    return said + (_where(find_films(folder), folder) if written["labels.csv"] else [])
+    if written["labels.csv"]:
+        return said + _where(find_films(folder), folder)
+    new = unlisted(folder/"labels.csv")
+    return said + [f"labels.csv does not list {_named(new)}: chexseg init {folder} --add does"]*bool(new)
+
+# %% ../nbs/14_own.ipynb #new5
+def _rows_like(file, films)->str: # more lines for a label file that is there
+    _, begin, before = listed_films(file)
+    if lost := [f for f in films if not f.resolve().is_relative_to(begin.resolve())]:
+        raise ChexsegError(f"{lost[0]} lies outside of {begin}, where the films of {file} are: move it there.")
+    columns = pd.read_csv(file, nrows=0).columns
+    path = next(c for c in columns if c.strip().lower() == "path")
+    named = [before + f.resolve().relative_to(begin.resolve()).as_posix() for f in films]
+    return pd.DataFrame({path: named}, columns=columns).to_csv(index=False, header=False, lineterminator="\n")
+
+# %% ../nbs/14_own.ipynb #new6
+def add_films(folder # as `init_folder` has made it
+)->list: # sentences: what was added
+    "List films that have come since in labels.csv; what is there already stays as it is."
+    file = Path(folder)/"labels.csv"
+    new = unlisted(file)
+    if not new:
+        return [f"{file} lists all films of {folder} already"]
+    there = file.read_bytes()
+    end = b"\r\n" if b"\r\n" in there else b"\n"
+    rows = _rows_like(file, new).encode().replace(b"\n", end)
+    with atomic_path(file) as p:
+        p.write_bytes(there + end*(not there.endswith(end)) + rows)
+    return [f"added {_named(new)} to {file}: fill in what is blank in {'these rows' if len(new) > 1 else 'this row'}"]

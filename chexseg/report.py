@@ -18,7 +18,7 @@ import pandas as pd
 from .border import border_text
 from .boxed_masks import kept_boxes
 from .choices import METHODS
-from .core import ChexsegError, atomic_path
+from .core import ChexsegError, atomic_path, counted
 from .data import Part
 from .evaluation import CONVENTIONS, gap_reduction, matched, results_table, summary
 from .masks import MaskSet
@@ -36,8 +36,8 @@ def films_text(run # a run, or its folder
     more = "on which choices were made (epochs, thresholds, cutoffs, votes)"
     if run.choices.study.tune_on == "experts":
         more = "that only measured pseudo-masks; choices were made on the experts' films and on image labels"
-    return (f"{n['weak'] + n.get('held', 0):,} weakly labelled films; {n['expert']} films outlined by experts to learn "
-            f"from, and {n['valid']} more {more}; {n['test']} test films.")
+    return (f"{counted(n['weak'] + n.get('held', 0), 'weakly labelled film')}; {counted(n['expert'], 'film')} outlined "
+            f"by experts to learn from, and {n['valid']} more {more}; {counted(n['test'], 'test film')}.")
 
 # %% ../nbs/63_report.ipynb #0011
 _USES = dict(
@@ -99,7 +99,6 @@ PAPER = pd.Series({"on full": .097, "on weak": .731, "gap closed": .572, "as rea
 def _weak_of(method): # the weakly supervised method to compare with
     return "weak+irnet" if METHODS[method].masks == "irnet" else "weak"
 
-# %% ../nbs/63_report.ipynb #0024
 def _beyond(mine, other)->float: # by which share it is better; NaN where there is next to nothing to be better than
     return mine/other - 1 if other > .01 else np.nan
 
@@ -142,6 +141,8 @@ _LITTLE = .1 # mIoU of weak supervision; a multiple of less says nothing
 
 def _told_gains(run)->tuple: # `gains` without the columns that say nothing, and a sentence for each that was left out
     table, t, why = gains(run), run.results(), []
+    if list(table.index) == [PAPER.name]: # no method of this run adds saliency to masks
+        return table.iloc[:0], why
     means = t[t.task == "mIoU"].set_index("method")["mean"]
     weak = means[means.index.isin(["weak", "weak+irnet"])].min()
     if weak < _LITTLE:
@@ -160,7 +161,6 @@ def _summary_text(run)->pd.DataFrame: # strings; the first column has its interv
     text["mIoU either"] = results_table(run.results()).iloc[:, -1]
     return _named(run, text.replace("nan", "-"))
 
-# %% ../nbs/63_report.ipynb #0044
 def _unseen_text(run)->str: # empty where false alarms can be seen
     if (next(iter(run.areas().values())).truth == 0).any():
         return ""
@@ -191,7 +191,7 @@ def results_text(run # a scored run, or its folder
     head = {"mIoU either": "mIoU either\n(95% interval)", "mIoU truth": "mIoU\ntruth", "false alarms": "false\nalarms"}
     parts = [wrapped(films_text(run)), _text_table(_summary_text(run).rename(columns=head)), wrapped(_paired_text(run)),
              "\n".join(f"{name}: {text}" for name, text in EXPLAINED.items()), wrapped(_unseen_text(run)),
-             _text_table(_gain_text(run, gained)), wrapped(*why), wrapped(_border_text(run))]
+             _text_table(_gain_text(run, gained)) if len(gained) else "", wrapped(*why), wrapped(_border_text(run))]
     return "\n\n".join(filter(None, parts))
 
 # %% ../nbs/63_report.ipynb #0054
@@ -314,8 +314,7 @@ def _irnet_row(axs, film, task, before, edges, after, truth): # map, edges, walk
     show_map(film, after, axs[2], "after the walk", truth)
 
 # %% ../nbs/63_report.ipynb #0079
-def draw_irnet(
-    run:Run, # a run with an IRNet
+def draw_irnet(run:Run # a run with an IRNet
 ): # a figure: a row a film; map, edges, walked map
     "What the walk makes of a few maps, each film's largest finding that was not shown yet, with the experts' outlines."
     kept = np.load(run/"irnet_edges.npz")
@@ -422,6 +421,8 @@ def _by_task_part(run):
 # %% ../nbs/63_report.ipynb #0107
 def _gains_part(run):
     table, why = _told_gains(run)
+    if not len(table):
+        return ""
     over = "full and weak supervision" if "on weak" in table else "full supervision"
     gap = f", how much of the gap between weak supervision and the {run.labels['readers']} is closed, and on how " \
         "many tasks the method is not shown to be worse than they are"

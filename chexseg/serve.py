@@ -122,7 +122,7 @@ function show(article, film, found) {
   const link = $("a", "Masks, picture and table (ZIP)")
   picture.src = "data:image/png;base64," + found.picture
   picture.alt = film.name + " with what was found"
-  head.append($("th", "finding"), $("th", "probability"), $("th", "drawn from"), $("th", "of the film"))
+  head.append($("th", "finding"), $("th", "probability"), $("th", "drawn above"), $("th", "of the film"))
   table.append(head, ...found.findings.map(row))
   link.href = URL.createObjectURL(new Blob([bytes(found.files)], {type: "application/zip"}))
   link.download = film.name.replace(/\\.[^.]*$/, "") + "-masks.zip"

@@ -54,18 +54,37 @@ METHOD_COLORS = dict(zip([*METHODS, "readers"], [
     "#222222", # readers
 ]))
 
-# %% ../nbs/27_show.ipynb #0016
-def color_of(
-    name:str, # a task, a method, or any other name
-)->tuple: # red, green, blue in 0 .. 1
-    "The colour of a task or a method, always the same."
-    known = COLORS.get(name) or METHOD_COLORS.get(name)
-    if known:
-        return mcolors.to_rgb(known)
-    number = zlib.crc32(f"colour 475 {name}".encode()) # 475: no two findings of CheXpert or ChestX-Det come out alike
+# %% ../nbs/27_show.ipynb #free15
+def _lab(colors): # CIELAB of colours (n, 3), red, green and blue in 0 .. 1
+    import cv2 # only here: most pictures have no other names
+    return cv2.cvtColor(np.float32(colors)[None], cv2.COLOR_RGB2LAB)[0]
+
+def _nth_color(name, n): # red, green, blue: one of 1,080 that are neither pale nor dark
+    number = zlib.crc32(f"colour {475 + n} {name}".encode()) # 475: none of CheXpert's or ChestX-Det's look alike
     hue = number % 360
     lightness = 0.5 + 0.125 * (number // 360 % 3)
     return colorsys.hls_to_rgb(hue / 360, lightness, 0.75)
+
+def _free_color(name, taken): # the first of a name's colours that is 15 or more from those taken; else the farthest
+    offers = [_nth_color(name, n) for n in range(100)]
+    apart = np.linalg.norm(_lab(offers)[:, None] - _lab(taken), axis=-1).min(1)
+    best = (apart >= 15).argmax() if apart.max() >= 15 else apart.argmax()
+    return offers[best]
+
+# %% ../nbs/27_show.ipynb #0016
+_given = {} # other names -> the colours that they have got
+
+def color_of(
+    name:str, # a task, a method, or any other name
+)->tuple: # red, green, blue in 0 .. 1
+    "The colour of a task or a method, always the same; other names get theirs when they are first asked for."
+    known = COLORS.get(name) or METHOD_COLORS.get(name)
+    if known:
+        return mcolors.to_rgb(known)
+    if name not in _given:
+        _given[name] = _free_color(name, [*map(mcolors.to_rgb, COLORS.values()), *_given.values()])
+    return _given[name]
+
 
 # %% ../nbs/27_show.ipynb #0019
 def _rgb(image)->np.ndarray: # uint8 (h, w, 3)
@@ -224,13 +243,18 @@ def _shrink(image, inches):
         image = _rgb(image)[..., 0]
     return np.asarray(Image.fromarray(image).reduce(step)), step
 
+# %% ../nbs/27_show.ipynb #thin1
+def _shrink_masks(masks, step): # bool (..., h, w) -> made smaller like their film; thin lines stay whole
+    rows = np.maximum.reduceat(masks, range(0, masks.shape[-2], step), axis=-2)
+    return np.maximum.reduceat(rows, range(0, masks.shape[-1], step), axis=-1)
+
 # %% ../nbs/27_show.ipynb #0060
 def _paint(image, masks, tasks, inches):
     "A film with its masks, painted for a width in a figure: outlines are about a point wide."
     masks = _check_masks(masks, tasks, np.shape(image)[:2])
     small, step = _shrink(image, inches)
     width = max(1, round(max(small.shape) * 0.016 / inches))
-    return overlay(small, masks[:, ::step, ::step], tasks, width=width)
+    return overlay(small, _shrink_masks(masks, step), tasks, width=width)
 
 # %% ../nbs/27_show.ipynb #0063
 def _film_axis(shape, title=None, legend_lines=0):
@@ -398,7 +422,7 @@ def show_map(
     picture = heat(small, map, most=most)
     if mask is not None:
         width = max(1, round(max(small.shape) * 0.016 / inches))
-        truth = outline(np.asarray(mask)[::step, ::step], width)
+        truth = outline(_shrink_masks(np.asarray(mask) != 0, step), width)
         picture = _draw_lines(picture, truth[None], [255], 0.6)
     return _picture(ax, picture, title)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .core import ChexsegError
+from .core import ChexsegError, counted
 from .data import Study, study_folders
 from .films import film_size
 from .masks import MaskSet, check_sizes
@@ -76,13 +76,14 @@ def box_notes(study:Study # an opened data set with a boxes.json that can be rea
     shows = {i: boxes.positive(i) for i in train.id}
     counts = {t: sum(bool(s[j]) for s in shows.values()) for j, t in enumerate(boxes.tasks)}
     said = ", ".join(f"{t} on {n:,}" for t, n in counts.items() if n) or "none on any of them"
-    notes = [("note", f"{file.name} is for the weak side: {len(train):,} training films, {said}. Pseudo-masks stay "
-                      "within these boxes; labels that are blank follow from them.")]
+    notes = [("note", f"{file.name} is for the weak side: {counted(len(train), 'training film')}, {said}. Pseudo-masks "
+                      "stay within these boxes; labels that are blank follow from them.")]
     if n := len(table) - len(train):
-        notes.append(("note", f"{n:,} films of val and test have boxes too, which are not used: scores are against "
-                              "outlines."))
+        have = "has" if n == 1 else "have"
+        notes.append(("note", f"{counted(n, 'film')} of val and test {have} boxes too, which are not used: "
+                              "scores are against outlines."))
     if lost:
-        notes.append(("note", f"{lost:,} films of {file.name} are not in this study, and are passed over."))
+        notes.append(("note", f"Not in this study, and passed over: {counted(lost, 'film')} of {file.name}."))
     says = zip(train.id, train[boxes.tasks].to_numpy())
     denied = [i for i, labels in says if (shows[i] & (labels == 0)).any()]
     if denied:

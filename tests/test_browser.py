@@ -72,6 +72,18 @@ from chexseg.runs import story
 editor = edit_outlines(story().part("test"), "mine.json", sources=story().predictions())
 editor
 """,
+    "pale": """
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from chexseg.editor import edit_outlines
+from chexseg.runs import story
+Path("pale").mkdir(exist_ok=True)
+for k, (low, high) in enumerate([(60, 130), (100, 220), (60, 130)]):
+    film = low + (high - low)/255*story().part("test").film(k)
+    Image.fromarray(film.astype(np.uint8)).save(f"pale/film{k}.png")
+edit_outlines("pale", "pale.json")
+""",
 }
 
 
@@ -105,6 +117,9 @@ def lab(tmp_path_factory):
         cells = [nbformat.v4.new_code_cell(code.strip())]
         kernel = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder/f"{name}.ipynb")
+    news = folder/".config"/"lab"/"user-settings"/"@jupyterlab"/"apputils-extension"/"notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text('{"fetchNews": "false"}') # otherwise JupyterLab asks, over what is to be seen
     port = free_port()
     settings = {f"JUPYTER_{kind}_DIR": str(folder/f".{kind.lower()}") for kind in ("CONFIG", "DATA", "RUNTIME")}
     options = [f"--port={port}", "--no-browser", "--allow-root", "--IdentityProvider.token=",
@@ -428,14 +443,125 @@ def test_points_are_taken_back_and_kept_when_the_film_is_turned(opened, lab):
     assert near(drawn, [[120, 300], [180, 300], [180, 360]]), drawn
 
 
-def test_greys_are_spread_for_one_film(opened):
+def test_greys_are_spread_on_each_film_until_reset(opened):
+    page = opened("pale")
+    canvas = Canvas(page)
+    place = page.locator(".chexseg-editor .bar b")
+    auto = page.get_by_role("button", name="auto", exact=True)
+    values = page.locator(".chexseg-editor input[type=range]")
+    def light(): return [values.nth(k).input_value() for k in range(2)]
+    def is_spread(): return np.ptp(np.percentile(pixels(canvas.node)[..., 0], (2, 98))) > 240
+    def turn():
+        before = place.inner_text()
+        page.get_by_role("button", name="▶", exact=True).click()
+        wait_until(lambda: place.inner_text() != before)
+    assert not is_spread()
+    auto.click()
+    wait_until(is_spread)
+    first = light()
+    turn()
+    wait_until(lambda: light() != first and is_spread()) # of its own greys
+    page.get_by_role("button", name="reset", exact=True).click()
+    wait_until(lambda: light() == ["100", "100"] and auto.get_attribute("aria-pressed") == "false")
+    turn()
+    page.wait_for_timeout(500)
+    assert light() == ["100", "100"] and not is_spread()
+    canvas.node.focus()
+    page.keyboard.press("a")
+    wait_until(lambda: is_spread() and auto.get_attribute("aria-pressed") == "true")
+    page.keyboard.press("a")
+    wait_until(lambda: light() == ["100", "100"])
+
+
+def test_a_stray_click_says_what_it_began_and_leaves_nothing(opened, lab):
+    _, folder = lab
     page = opened("editor")
     canvas = Canvas(page)
-    page.get_by_role("button", name="auto", exact=True).click()
-    wait_until(lambda: np.ptp(np.percentile(pixels(canvas.node)[..., 0], (2, 98))) > 240)
-    page.get_by_role("button", name="▶", exact=True).click()
-    values = page.locator(".chexseg-editor input[type=range]")
-    wait_until(lambda: values.nth(0).input_value() == values.nth(1).input_value() == "100")
+    said, undo = page.locator(".chexseg-editor .said"), page.get_by_role("button", name="Undo", exact=True)
+    def says(text): wait_until(lambda: text in said.inner_text())
+    canvas.choose("Consolidation")
+    says("saved after every change")
+    kept = outlines(folder, "Consolidation")
+    canvas.click(60, 60)
+    says("1 point set: go on clicking")
+    before = pixels(canvas.node)
+    page.mouse.move(*canvas.at(400, 90), steps=5)
+    assert (pixels(canvas.node) == before).all() # no line follows the pointer
+    canvas.choose("Pneumothorax")
+    says("saved after every change")
+    for begin in ((60, 60), (120, 60)):
+        canvas.click(*begin)
+    says("2 points set: go on clicking")
+    page.keyboard.press("Enter") # not yet an outline, and not lost
+    canvas.click(120, 120)
+    says("3 points set: Enter or the first point closes")
+    canvas.click(300, 300, button="right")
+    says("2 points set")
+    undo.click()
+    says("1 point set")
+    canvas.click(300, 300, button="right")
+    says("saved after every change")
+    canvas.click(60, 60)
+    page.keyboard.press("Escape")
+    says("saved after every change")
+    canvas.click(60, 60)
+    canvas.click(120, 60)
+    says("2 points set")
+    place = page.locator(".chexseg-editor .bar b")
+    first = place.inner_text()
+    page.keyboard.press("ArrowLeft" if first.startswith("12 of") else "ArrowRight")
+    wait_until(lambda: place.inner_text() != first)
+    says("saved after every change")
+    assert outlines(folder, "Consolidation") == kept
+    assert not any(outlines(folder, "Pneumothorax").values())
+
+
+@pytest.mark.parametrize("height", [768, 641]) # of the screen, and what a browser leaves of it
+def test_film_findings_and_buttons_are_seen_together_on_a_laptop(opened, height):
+    page = opened("editor")
+    page.set_viewport_size(dict(width=1366, height=height))
+    run_cell(page)
+    Canvas(page)
+    page.locator(".chexseg-editor").evaluate("node => node.scrollIntoView()")
+    page.wait_for_timeout(500)
+    seen = page.locator(".jp-WindowedPanel-outer").first.bounding_box()
+    bottom, right = seen["y"] + seen["height"], seen["x"] + seen["width"]
+    parts = "canvas.film, .chexseg-editor button, .chexseg-editor select, .chexseg-editor .said"
+    for what in page.locator(parts).all():
+        box = what.bounding_box()
+        assert box["y"] >= seen["y"] - 1 and box["y"] + box["height"] <= bottom, what.inner_text()
+        assert box["x"] >= seen["x"] and box["x"] + box["width"] <= right, what.inner_text()
+    film, side = (page.locator(f".chexseg-editor {what}").bounding_box() for what in (".film", ".side"))
+    assert film["height"] >= 400 and side["x"] >= film["x"] + film["width"]
+    assert page.locator(".jp-OutputArea-output").last.evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
+def test_an_outlined_film_is_not_emptied_by_one_press(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    said, nothing = page.locator(".chexseg-editor .said"), page.get_by_role("button", name="Nothing to outline")
+    canvas.choose("Consolidation")
+    canvas.drag([300, 300], [400, 300], [400, 380], [300, 380], [302, 304])
+    film = wait_until(lambda: [i for i, drawn in outlines(folder, "Consolidation").items() if drawn])[-1]
+    def is_outlined(): return bool(outlines(folder, "Consolidation")[film])
+    def asks(): return re.search("outlined on this film .*press once more", said.inner_text())
+    nothing.dblclick() # one press
+    wait_until(asks)
+    page.wait_for_timeout(500)
+    assert is_outlined()
+    canvas.choose("Edema")
+    wait_until(lambda: "saved after every change" in said.inner_text())
+    page.wait_for_timeout(600) # no double click
+    nothing.click()
+    wait_until(asks)
+    assert is_outlined()
+    keep(page, "editor_asks", page.locator(".chexseg-editor"))
+    page.wait_for_timeout(600)
+    nothing.click()
+    wait_until(lambda: not is_outlined() and "read, nothing to outline" in said.inner_text())
+    page.get_by_role("button", name="Undo", exact=True).click()
+    wait_until(is_outlined)
 
 
 def test_nothing_is_called_saved_when_the_kernel_has_ended(opened, lab):

@@ -420,6 +420,56 @@ def test_what_python_changes_has_the_number_of_the_browsers_last_change(part, tm
     assert editor.widget.state["edit"] == 7 and editor.widget.state["outlines"] == {"Edema": [TRIANGLE]}
 
 
+def test_outlines_are_not_taken_away_by_one_call(part, tmp_path):
+    desk = Outlining(part, tmp_path/"mine.json", ["Edema"])
+    desk.nothing() # nothing is lost: no question
+    for task in ("Edema", "Edema"):
+        desk.draw(task, [TRIANGLE])
+        with pytest.raises(ChexsegError, match=r"^1 finding is outlined on this film \(Edema\): press once more"):
+            desk.nothing()
+    assert desk.entry["Edema"] == read_annotations(desk.path)[desk.id]["Edema"] == [TRIANGLE]
+    desk.nothing()
+    assert desk.entry == read_annotations(desk.path)[desk.id] == {"img_size": [512, 512]}
+    desk.undo()
+    assert desk.entry["Edema"] == [TRIANGLE] and not desk.state()["asked"]
+
+
+def test_findings_that_the_list_does_not_show_are_named_before_they_are_taken_away(part, tmp_path):
+    Outlining(part, tmp_path/"mine.json", ["Nodule"]).draw("Nodule", [TRIANGLE])
+    desk = Outlining(part, tmp_path/"mine.json", ["Edema"])
+    desk.draw("Edema", [TRIANGLE])
+    with pytest.raises(ChexsegError, match=r"2 findings are outlined on this film \(Nodule, Edema\).* take them away"):
+        desk.nothing()
+
+
+@pytest.mark.parametrize("between", [
+    [dict(do="choose", task="Edema")], [dict(do="step", by=1), dict(do="step", by=-1)],
+    [dict(do="undo"), dict(do="redo")],
+    [dict(do="draw", task="Edema", outlines=[TRIANGLE])], [dict(do="copy", source="nobody")]], ids=str)
+def test_only_two_presses_in_a_row_take_outlines_away(part, tmp_path, between):
+    editor = edit_outlines(part, tmp_path/"mine.json")
+    editor.receive(dict(do="draw", task="Edema", outlines=[TRIANGLE]))
+    for message in (dict(do="nothing"), *between, dict(do="nothing")):
+        editor.receive(message)
+    assert editor.widget.state["asked"] and "press once more" in editor.widget.state["said"]
+    assert editor.desk.entry["Edema"] == [TRIANGLE]
+    editor.receive(dict(do="nothing"))
+    assert not editor.widget.state["asked"] and "nothing to outline" in editor.widget.state["said"]
+    assert editor.desk.entry == {"img_size": [512, 512]}
+
+
+def test_what_another_window_has_drawn_is_asked_about_anew(part, tmp_path):
+    one, other = (edit_outlines(part, tmp_path/"mine.json") for _ in range(2))
+    one.receive(dict(do="draw", task="Edema", outlines=[TRIANGLE]))
+    other.desk.open(part.ids[0])
+    one.receive(dict(do="nothing"))
+    other.receive(dict(do="draw", task="Cardiomegaly", outlines=[TRIANGLE]))
+    one.receive(dict(do="nothing"))
+    assert "was changed by another window" in one.widget.state["said"]
+    one.receive(dict(do="nothing"))
+    assert "2 findings are outlined" in one.widget.state["said"] and len(one.desk.entry) == 3
+
+
 def test_points_stay_on_the_film(part, tmp_path):
     desk = Outlining(part, tmp_path/"mine.json")
     desk.draw("Edema", [[[-50, -50], [900, -50], [900, 900.25]]])
@@ -480,6 +530,28 @@ def test_films_that_teach_most_come_first(run, part):
     assert len(rows) == len(part) - 2
     assert rows.disagreement.is_monotonic_decreasing
     assert set(rows.disputed) <= set(part.tasks)
+
+
+def test_equal_films_stay_in_the_order_given(run, part):
+    ours = run.predictions()["ours"]
+    for ids in (part.ids, part.ids[::-1], part.ids[3:] + part.ids[:3]):
+        rows = films_to_outline({"one": ours, "two": ours}, ids)
+        assert list(rows.index) == ids
+        assert set(rows.disagreement) == {0} and set(rows.disputed) == {""}
+
+
+@pytest.mark.parametrize("kind", [Path, str])
+def test_what_the_editors_file_holds_is_known(run, part, tmp_path, kind):
+    desk = Outlining(part, tmp_path/"mine.json")
+    desk.draw("Edema", [TRIANGLE])
+    desk.step(1)
+    desk.nothing() # read, too
+    made = run.predictions()
+    committee = {m: made[m] for m in ("weak", "full")}
+    rows = films_to_outline(committee, part.ids, known=kind(desk.path))
+    assert rows.equals(films_to_outline(committee, part.ids, known=part.ids[:2])) and len(rows) == len(part) - 2
+    with pytest.raises(ChexsegError, match="none.json does not exist"):
+        films_to_outline(committee, known=kind(tmp_path/"none.json"))
 
 
 def test_the_tutorial_has_controls_where_they_are_asked_for():

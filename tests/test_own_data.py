@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from chexseg.__main__ import main
+from chexseg.check import check_data
 from chexseg.core import TASKS, ChexsegError, read_json
 from chexseg.data import assign_roles, open_study, understood
 from chexseg.formats import CHESTX_DET
@@ -238,10 +239,66 @@ def test_init_lists_films_and_changes_nothing(tmp_path, capsys):
     assert not (tmp_path/"other").exists()
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+@pytest.mark.parametrize("begins", ["films/", ""])
+def test_films_that_came_later_join_the_list(tmp_path, capsys, begins, end):
+    "However the file names its films and ends its lines; what was filled in stays, to the last byte."
+    folder = tmp_path/"mine"
+    write_films(folder, 2)
+    rows = [f"{begins}chest {k}.png,Patient {k},,{k}" for k in range(2)]
+    before = (end or "\n").join(["Path,Patient,Split,Heart", *rows]) + end
+    (folder/"labels.csv").write_bytes(before.encode())
+    assert said(capsys, "init", folder, "--add")[1] == f"{folder/'labels.csv'} lists all films of {folder} already\n"
+    save(folder/"films/ward 3/later.png", phantom_film(11, 9, SIDE).image)
+    out = said(capsys, "init", folder)[1]
+    assert f"labels.csv does not list 1 film (later.png): chexseg init {folder} --add does" in out
+    told = [t.sentence for t in check_data(folder, workers=0).troubles if t.kind == "not listed"]
+    assert len(told) == 1 and told[0].startswith("1 film not listed in labels.csv (later.png)")
+    status, out, _ = said(capsys, "init", folder, "--add")
+    assert status == 0 and "added 1 film (later.png)" in out
+    there = (folder/"labels.csv").read_bytes().decode()
+    assert there == before + "\n"*(not end) + f"{begins}ward 3/later.png,,,{end or chr(10)}"
+    assert len(pd.read_csv(folder/"labels.csv")) == 3
+    assert "not listed" not in {t.kind for t in check_data(folder, workers=0).troubles}
+
+
+def test_films_join_an_empty_list_and_none_from_elsewhere(tmp_path, capsys):
+    folder = tmp_path/"mine"
+    init_folder(folder, "Heart")
+    write_films(folder, 2)
+    assert said(capsys, "init", folder, "--add")[0] == 0
+    assert pd.read_csv(folder/"labels.csv").Path.tolist() == ["films/chest 0.png", "films/chest 1.png"]
+    (folder/"labels.csv").write_text("Path,Heart\nchest 0.png,1\nchest 1.png,0\n")
+    save(folder/"new/elsewhere.png", phantom_film(11, 9, SIDE).image)
+    status, _, err = said(capsys, "init", folder, "--add")
+    assert status == 1 and "elsewhere.png lies outside of" in err
+    assert said(capsys, "init", tmp_path/"nowhere", "--add")[2].count("\n") == 1
+
+
+def test_outlined_findings_without_a_column_are_told(hearts):
+    drawn = {"img_size": [SIDE, SIDE], "Heart": [[[20, 20], [40, 20], [40, 44]]], "Rib": [[[5, 5], [9, 5], [9, 9]]]}
+    masks = sorted((hearts/"masks/Heart").iterdir())
+    (hearts/"outlines.json").write_text(json.dumps({f.stem: drawn for f in masks}))
+    for f in masks:
+        f.unlink()
+    told = [t.sentence for t in check_data(hearts, workers=0).troubles if t.kind == "no column"]
+    expected = f"Rib is outlined on {len(masks)} films, but the label file has no column 'Rib'"
+    assert len(told) == 1 and told[0].startswith(expected)
+
+
+def test_a_finding_whose_column_is_blank_says_what_to_fill_in(hearts, capsys):
+    table = pd.read_csv(hearts/"labels.csv")
+    table["Heart"] = np.nan
+    table.to_csv(hearts/"labels.csv", index=False)
+    status, page, _ = said(capsys, "check", hearts, "--experts", 3, "--workers", 0)
+    assert status == 1 and "the column Heart is blank for all of them: write 1" in " ".join(page.split())
+
+
 def test_init_text_holds_what_is_needed(tmp_path):
     init_folder(tmp_path/"new", ["Heart"])
     text = (tmp_path/"new/README.txt").read_text()
-    assert all(word in text for word in ("labels.csv", "masks/FINDING/FILM.png", "outlines.json", "chexseg run"))
+    words = ("labels.csv", "masks/FINDING/FILM.png", "outlines.json", "chexseg run", "--add", "edit_outlines(")
+    assert all(word in text for word in words) and '["Heart"]' in text
 
 
 def test_a_study_without_patients_enough_is_refused(hearts):
