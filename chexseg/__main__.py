@@ -17,7 +17,7 @@ from pathlib import Path
 from . import __version__
 from .chexlocalize import add_chexlocalize, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
-from .core import ChexsegError, counted, world
+from .core import ChexsegError, atomic_path, counted, world
 from .downloads import add_open
 from .handover import HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
@@ -37,7 +37,6 @@ def _option(default, help)->dict: # arguments of argparse's `add_argument`
 def _add_device(p):
     p.add_argument("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: the GPU when there is one)")
 
-# %% ../nbs/82_cli.ipynb #0010
 def _add_choices(p):
     for option in options().values():
         names = ["--" + option.name.replace("_", "-"), *["--from"]*(option.name == "begin")]
@@ -74,7 +73,6 @@ def _add_stages(commands):
         p.add_argument("run", metavar="RUN", help="run folder")
         _add_device(p)
 
-# %% ../nbs/82_cli.ipynb #0017
 def _add_studies(commands):
     p = commands.add_parser("study", help="a study on top of a run; results go to RUN/studies")
     kinds = p.add_subparsers(dest="study", required=True, metavar="STUDY")
@@ -91,7 +89,6 @@ def _add_model(p):
     p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
     p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
 
-# %% ../nbs/82_cli.ipynb #0019
 def _add_predict(commands):
     p = commands.add_parser("predict", help="outline films with a run's segmenter")
     p.add_argument("films", nargs="+", metavar="FILM", help="JPEG, PNG or DICOM; a folder of them; a pattern")
@@ -110,14 +107,12 @@ def _add_retune(commands):
     p.add_argument("--out", default="retuned", help="segmenter to write (default: %(default)s)")
     _add_device(p)
 
-# %% ../nbs/82_cli.ipynb #0021
 def _add_serve(commands):
     p = commands.add_parser("serve", help="a page in the browser that outlines films, on this computer alone")
     _add_model(p)
     p.add_argument("--port", type=int, default=8000, help="0: any that is free (default: %(default)s)")
     _add_device(p)
 
-# %% ../nbs/82_cli.ipynb #0022
 def _add_verify(commands):
     p = commands.add_parser("verify", help="is every file of a run what it was when its stage was done?")
     p.add_argument("run", metavar="RUN", help="run folder")
@@ -198,6 +193,10 @@ def _add_runs(commands):
     p = commands.add_parser("runs", help="which runs there are; or two of them side by side")
     p.add_argument("folders", nargs="*", default=["runs"], metavar="RUN",
                    help="a folder that holds runs (default: runs), or two runs")
+    p = commands.add_parser("agree", help="how far two readers agree, and on which films they differ most")
+    p.add_argument("first", metavar="FILE", help="outlines or masks of one of them, in CheXlocalize's format")
+    p.add_argument("second", metavar="FILE", help="those of the other one, or of a network")
+    p.add_argument("--out", metavar="FILE", help="CSV to write: all films that both have read, most disputed first")
     p = commands.add_parser("completion", help="what a shell must know to complete names")
     p.add_argument("shell", choices=SHELLS)
 
@@ -403,6 +402,19 @@ def _runs(folders):
     else:
         raise ChexsegError(f"{len(folders)} folders were named: name one that holds runs, or two runs to compare.")
 
+# %% ../nbs/82_cli.ipynb #agree1
+def _agree(first, second, out):
+    from chexseg.editor import disputed_films, reader_agreement
+    if out and Path(out).exists():
+        raise ChexsegError(f"{out} is there already: name another file.")
+    print("Films that both, one or neither outlined; overlap where both did")
+    print(reader_agreement(first, second).round(2).to_string(na_rep="-"))
+    films = disputed_films(first, second)
+    print(f"\nMost disputed of {counted(len(films), 'film')}\n{films.head(5).round(2).to_string()}")
+    if out:
+        with atomic_path(out) as p:
+            films.to_csv(p, index_label="id")
+
 # %% ../nbs/82_cli.ipynb #0076
 def _completion(shell):
     print(completion(parser(), shell))
@@ -421,7 +433,7 @@ def _excerpt(run, folder, films):
 # %% ../nbs/82_cli.ipynb #1b863996
 def _command(command, **given)->int: # exit status
     own = dict(init=_init, open=_open, export=_export, check=_check, run=_run, study=_study, predict=_predict,
-               retune=_retune, serve=_serve, verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups,
+               retune=_retune, serve=_serve, verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups, agree=_agree,
                completion=_completion, phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
     own |= {"import": _import} | HANDOVER
     if command in own:

@@ -10,7 +10,6 @@ __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'che
 import json
 import os
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +88,10 @@ def _filled(file:Path # outlines
 def _holds_outlines(file:Path)->bool: # by its first film, or by its name
     if "annotations" in file.name or "outlines" in file.name:
         return True
-    with suppress(OSError), open(file, "rb") as f:
+    if not file.is_file(): # `MaskSet.read` says why
+        return False
+    with open(file, "rb") as f:
         return b'"img_size"' in f.read(100_000)
-    return False
 
 # %% ../nbs/14_own.ipynb #0024
 def read_masks(file # masks or outlines, as JSON in the format of CheXlocalize

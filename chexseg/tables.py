@@ -16,10 +16,11 @@ import pandas as pd
 
 from .choices import BLANK, UNCERTAIN
 from .core import (OBSERVATIONS, SPLITS, TASKS, ChexsegError, check_name, check_tasks, image_id,
-                          observation_of)
+                          observation_of, refuse_device)
 
 # %% ../nbs/13_tables.ipynb #0009
 def _check_lines(path): # a label file; some files that are none have a line without an end, or columns without one
+    refuse_device(path)
     with open(path, "rb") as file:
         if (columns := file.readline(1_000_000).count(b",")) >= 5000:
             raise ChexsegError(f"{path} has {columns + 1:,} columns: keep those of the findings.")

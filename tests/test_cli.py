@@ -24,7 +24,7 @@ from chexseg.runs import Run, story
 from chexseg.settings import EXIT_CODES
 
 OWN = ("init", "run", "predict", "retune", "verify", "phantom", "excerpt", "study", "figures", "subgroups", "runs",
-       "completion", "check", "import", "export", "cards", "push", "pull", "chexlocalize")
+       "completion", "check", "import", "export", "cards", "push", "pull", "chexlocalize", "agree")
 COMMANDS = [[c] for c in (*OWN, *STAGES)] + [["study", s] for s in STUDIES]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -14,13 +15,15 @@ from nbclient import NotebookClient
 from PIL import Image
 
 pytest.importorskip("ipywidgets")
+from chexseg.__main__ import main
 from chexseg.cases import KINDS, CaseView, disagreement, explore_cases, explore_errors
 from chexseg.core import TASKS, ChexsegError
 from chexseg.editor import Outlining, edit_outlines, films_to_outline
 from chexseg.evaluation import iou_table
 from chexseg.explore import BODY, FINDINGS, build_phantom, explore_phantom, explore_saliency
 from chexseg.masks import MaskSet, iou
-from chexseg.outlines import annotations_to_masks, contours, read_annotations
+from chexseg.outlines import annotations_to_masks, contours, read_annotations, write_annotations
+from chexseg.own import read_masks
 from chexseg.pseudomasks import min_max
 from chexseg.runs import story
 from chexseg.trainings import Look, TrainingRecord, explore_training, read_training
@@ -489,6 +492,55 @@ def test_copies_agree_with_their_source(run, part, tmp_path, source):
     points = sum(len(o) for entry in desk.kept.values() for t in wide for o in entry.get(t, []))
     whole = sum(len(o) for i in part.ids[:4] for m in run.predictions()[source][i] for o in contours(m))
     assert points < .5*whole
+
+
+TWO = {"one": [[[10, 10], [50, 10], [50, 50], [10, 50]]], "half": [[[10, 10], [30, 10], [30, 50], [10, 50]]]}
+
+
+def agree(capsys, *argv):
+    status = main(["agree", *map(str, argv)])
+    out = capsys.readouterr()
+    return status, out.out, out.err
+
+
+def write_readers(folder):
+    "Two files of outlines, under any names: a film alike, one half, one seen by one of them, and a film each alone."
+    def film(**drawn): return {"img_size": [64, 64]} | drawn
+    first = dict(a=film(Rib=TWO["one"]), b=film(Rib=TWO["one"]), c=film(Rib=TWO["one"]), d=film(), e=film())
+    second = dict(c=film(), b=film(Rib=TWO["half"]), a=film(Rib=TWO["one"]), d=film(), f=film(Rib=TWO["one"]))
+    write_annotations(folder/"ann.json", first)
+    write_annotations(folder/"ben.json", second)
+    return folder/"ann.json", folder/"ben.json"
+
+
+def test_two_readers_are_put_side_by_side(tmp_path, capsys):
+    ann, ben = write_readers(tmp_path)
+    status, out, _ = agree(capsys, ann, ben, "--out", tmp_path/"films.csv")
+    row = next(line for line in out.splitlines() if line.startswith("Rib")).split()
+    half = 21*41/41**2 # both edges of an outline are inside
+    assert status == 0 and row[1:4] == ["2", "1", "1"] and float(row[4]) == pytest.approx((1 + half)/2, abs=.006)
+    films = pd.read_csv(tmp_path/"films.csv", index_col="id", keep_default_na=False)
+    assert list(films.index) == ["c", "b", "a", "d"] and list(films.disputed) == ["Rib", "Rib", "", ""]
+    assert films.disagreement.tolist() == pytest.approx([1, 1 - half, 0, 0])
+    assert "Most disputed of 4 films" in out
+
+
+def test_a_reader_is_put_beside_a_network(tmp_path, capsys):
+    ann, ben = write_readers(tmp_path)
+    read_masks(ben).save(tmp_path/"network.json") # masks, not outlines
+    assert agree(capsys, ann, tmp_path/"network.json")[1] == agree(capsys, ann, ben)[1]
+
+
+def test_readers_without_a_film_or_an_outline_in_common_are_refused(tmp_path, capsys):
+    ann, ben = write_readers(tmp_path)
+    write_annotations(tmp_path/"other.json", {"z": {"img_size": [64, 64]}})
+    assert "No film is both in" in agree(capsys, ann, tmp_path/"other.json")[2]
+    write_annotations(tmp_path/"blank.json", {"d": {"img_size": [64, 64]}})
+    assert "there is nothing to compare" in agree(capsys, ann, tmp_path/"blank.json")[2]
+    write_annotations(tmp_path/"large.json", {"a": {"img_size": [99, 64], "Rib": TWO["one"]}})
+    assert agree(capsys, ann, tmp_path/"large.json")[2].count("\n") == 1
+    assert "does not exist" in agree(capsys, ann, tmp_path/"none.json")[2]
+    assert "ben.json is there already" in agree(capsys, ann, ben, "--out", ben)[2]
 
 
 def test_the_figure_shows_what_its_source_knows(run, part, tmp_path):

@@ -1,6 +1,7 @@
 """Folders that nobody prepared: one label file, masks as pictures or polygons, columns of all kinds, a heart on every
 film, thirteen classes, boxes. What strangers tripped over, each mended once and tested here."""
 import json
+import os
 import warnings
 
 import numpy as np
@@ -260,6 +261,17 @@ def test_films_that_came_later_join_the_list(tmp_path, capsys, begins, end):
     assert there == before + "\n"*(not end) + f"{begins}ward 3/later.png,,,{end or chr(10)}"
     assert len(pd.read_csv(folder/"labels.csv")) == 3
     assert "not listed" not in {t.kind for t in check_data(folder, workers=0).troubles}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_are_no_lists_and_no_outlines(tmp_path, capsys):
+    "Opened, each would wait for ever."
+    for name in ("labels.csv", "first.json", "outlines.json"):
+        os.mkfifo(tmp_path/name)
+    for command in (["init", tmp_path], ["init", tmp_path, "--add"], ["agree", tmp_path/"first.json", "none.json"],
+                    ["agree", tmp_path/"outlines.json", "none.json"]):
+        status, _, err = said(capsys, *command)
+        assert status == 1 and "is a device or a pipe, not a file" in err, command
 
 
 def test_films_join_an_empty_list_and_none_from_elsewhere(tmp_path, capsys):
