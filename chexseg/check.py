@@ -231,7 +231,7 @@ def _unlabelled(masks, study): # yields a trouble for each outlined finding that
 
 def _unlisted(file): # yields a note; file: the label file of a folder of one's own, or None
     if file and (new := unlisted(file)):
-        names = _said([f.name for f in new])
+        names = _said([f.relative_to(file.parent).as_posix() for f in new])
         yield Trouble("note", "not listed", "", f"{counted(len(new), 'film')} not listed in labels.csv ({names}), and "
                       f"not used: chexseg init {file.parent} --add lists them.")
 

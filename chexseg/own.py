@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'check_shown', 'draw_splits', 'read_labels',
-           'find_films', 'unlisted', 'init_folder', 'add_films']
+           'is_run_folder', 'find_films', 'unlisted', 'init_folder', 'add_films']
 
 # %% ../nbs/14_own.ipynb #3bd097f8
 import json
@@ -186,13 +186,21 @@ def _is_film(path)->bool: # by its ending; where it has none, by its content
         return False
     return path.suffix.lower() in _ENDINGS or (not path.suffix and is_dicom(path))
 
+# %% ../nbs/14_own.ipynb #isrun
+def is_run_folder(folder # which may not exist
+)->bool:
+    "Does a folder hold a run?"
+    folder = Path(folder)
+    return (folder/"config.json").is_file() and ((folder/"run.toml").exists() or (folder/"stages").is_dir())
+
 # %% ../nbs/14_own.ipynb #0044
 def find_films(folder # where to look, in its folders too
 )->list: # paths, in order
-    "The films below a folder; masks are none."
+    "The films below a folder; masks, overlays and pictures of a run are none."
     found = []
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(d for d in folders if d != "masks" and not d.startswith("."))
+        folders[:] = sorted(d for d in folders if d not in ("masks", "overlays") and not d.startswith("."))
+        folders[:] = [d for d in folders if not is_run_folder(Path(place)/d)]
         found += [Path(place)/n for n in sorted(names) if _is_film(Path(place)/n)]
     return found
 
@@ -242,7 +250,7 @@ def _rows(folder, tasks)->str: # labels.csv, to be filled in
 def _check_init(folder, tasks): # complain before anything is made
     if folder.exists() and not folder.is_dir():
         raise ChexsegError(f"{folder} is a file: name a folder.")
-    if (folder/"config.json").is_file() and ((folder/"run.toml").exists() or (folder/"stages").is_dir()):
+    if is_run_folder(folder):
         raise ChexsegError(f"{folder} is a run, and what is made there would be taken for its own: name another folder.")
     if bad := [t for t in tasks if not t.strip() or set(t) & set('/\\,"')]:
         raise ChexsegError(f"{bad[0]!r} cannot be a folder and a column: leave slashes, commas and quotes out.")
@@ -271,9 +279,9 @@ def unlisted(file # a label file of all films
     return [f for f in find_films(folder) if image_id(f.relative_to(folder)) not in known]
 
 # %% ../nbs/14_own.ipynb #new2
-def _named(films)->str: # how many, and the first of them
+def _named(films, folder)->str: # how many, and the first of them
     more = f" and {len(films) - 3:,} more"*(len(films) > 3)
-    return f"{counted(len(films), 'film')} ({', '.join(f.name for f in films[:3])}{more})"
+    return f"{counted(len(films), 'film')} ({', '.join(f.relative_to(folder).as_posix() for f in films[:3])}{more})"
 
 # %% ../nbs/14_own.ipynb #0057
 def init_folder(
@@ -296,7 +304,7 @@ def init_folder(
     if written["labels.csv"]:
         return said + _where(find_films(folder), folder)
     new = unlisted(folder/"labels.csv")
-    return said + [f"labels.csv does not list {_named(new)}: chexseg init {folder} --add does"]*bool(new)
+    return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {folder} --add does"]*bool(new)
 
 # %% ../nbs/14_own.ipynb #new5
 def _rows_like(file, films)->str: # more lines for a label file that is there
@@ -321,4 +329,4 @@ def add_films(folder # as `init_folder` has made it
     rows = _rows_like(file, new).encode().replace(b"\n", end)
     with atomic_path(file) as p:
         p.write_bytes(there + end*(not there.endswith(end)) + rows)
-    return [f"added {_named(new)} to {file}: fill in what is blank in {'these rows' if len(new) > 1 else 'this row'}"]
+    return [f"added {_named(new, folder)} to {file}: fill in what is blank in {'these rows' if len(new) > 1 else 'this row'}"]

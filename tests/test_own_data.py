@@ -252,11 +252,11 @@ def test_films_that_came_later_join_the_list(tmp_path, capsys, begins, end):
     assert said(capsys, "init", folder, "--add")[1] == f"{folder/'labels.csv'} lists all films of {folder} already\n"
     save(folder/"films/ward 3/later.png", phantom_film(11, 9, SIDE).image)
     out = said(capsys, "init", folder)[1]
-    assert f"labels.csv does not list 1 film (later.png): chexseg init {folder} --add does" in out
+    assert f"labels.csv does not list 1 film (films/ward 3/later.png): chexseg init {folder} --add does" in out
     told = [t.sentence for t in check_data(folder, workers=0).troubles if t.kind == "not listed"]
-    assert len(told) == 1 and told[0].startswith("1 film not listed in labels.csv (later.png)")
+    assert len(told) == 1 and told[0].startswith("1 film not listed in labels.csv (films/ward 3/later.png)")
     status, out, _ = said(capsys, "init", folder, "--add")
-    assert status == 0 and "added 1 film (later.png)" in out
+    assert status == 0 and "added 1 film (films/ward 3/later.png)" in out
     there = (folder/"labels.csv").read_bytes().decode()
     assert there == before + "\n"*(not end) + f"{begins}ward 3/later.png,,,{end or chr(10)}"
     assert len(pd.read_csv(folder/"labels.csv")) == 3
