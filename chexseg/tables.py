@@ -36,7 +36,9 @@ def _read_csv(path # a label file
         return pd.read_csv(path, dtype={"Path": str, "Patient": str}, low_memory=False)
     except FileNotFoundError:
         raise ChexsegError(f"{path} does not exist: check the folder that you named.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
+    except UnicodeDecodeError:
+        raise ChexsegError(f"{path} is not written in UTF-8: save it anew as CSV UTF-8.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as e:
         raise ChexsegError(f"{path} is not a label file in CSV form: {str(e).strip()}") from None
 
 # %% ../nbs/13_tables.ipynb #0014
@@ -90,6 +92,15 @@ def _not_labels(df:pd.DataFrame # a label file
     rest = [c for c in df if c not in (*FACTS, *labels) and not c.startswith("Unnamed")]
     return {c: df[c].dropna().tolist()[0] for c in rest}
 
+# %% ../nbs/13_tables.ipynb #named
+def _check_path(df, path): # a label file as it is, and its name
+    if "Path" in df:
+        return
+    for sign, signs in ((";", "semicolons"), ("\t", "tabs")):
+        if any(sign in str(c) for c in df):
+            raise ChexsegError(f"{path} has {signs} between its columns: save it as CSV with commas between them.")
+    raise ChexsegError(f"{path} has no column 'Path': it must name each film's file.")
+
 # %% ../nbs/13_tables.ipynb #0031
 def _check_columns(
     df:pd.DataFrame, # a label file
@@ -97,8 +108,7 @@ def _check_columns(
     faults:list=None, # as in `_complain`, for rows without a film
 ):
     "Complain about what a label file lacks."
-    if "Path" not in df:
-        raise ChexsegError(f"{path} has no column 'Path': it must name each film's file.")
+    _check_path(df, path)
     if not len(df):
         raise ChexsegError(f"{path} lists no films: is it the whole file?")
     if not _observations(df):
@@ -236,8 +246,7 @@ def listed_films(file # a label file of all films
 )->tuple: # the films as it names them; the folder in which such names begin; what stands before it in a name
     "The films that a label file names."
     df = _rename(_read_csv(file), file)
-    if "Path" not in df:
-        raise ChexsegError(f"{file} has no column 'Path': it must name each film's file.")
+    _check_path(df, file)
     paths = df.Path.dropna().str.replace("\\", "/").tolist()
     if not paths:
         return [], Path(file).parent, ""
