@@ -19,7 +19,8 @@ from .chexlocalize import add_chexlocalize, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
 from .core import ChexsegError, atomic_path, counted, world
 from .downloads import add_open
-from .handover import HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names
+from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
+                              segmenter_path)
 from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
 
 # %% ../nbs/82_cli.ipynb #0007
@@ -122,8 +123,7 @@ def _add_verify(commands):
 def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; nothing in it is changed")
-    p.add_argument("--tasks", nargs="+", default=["Finding"], metavar="NAME",
-                   help="what is to be found, as you call it (default: Finding)")
+    p.add_argument("--tasks", nargs="+", metavar="NAME", help="what is to be found, as you call it (default: Finding)")
     p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the others")
 
 # %% ../nbs/82_cli.ipynb #0026
@@ -259,10 +259,13 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
 # %% ../nbs/82_cli.ipynb #11957e11
 def _init(folder, tasks, add=False):
     from chexseg.own import add_films, init_folder
+    if add and tasks:
+        raise ChexsegError("--add lists films, and --tasks names findings: leave one of them out.")
     if add:
         print("\n".join(add_films(folder)))
         return
-    print("\n".join(init_folder(folder, tasks)))
+    fresh = ["Finding"]*(not (Path(folder)/"labels.csv").exists())
+    print("\n".join(init_folder(folder, tasks or fresh)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, "
           f"and begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
 
@@ -287,7 +290,7 @@ def _import(format, file, folder, films, boxes, resize, dry_run, tasks, rename, 
 # %% ../nbs/82_cli.ipynb #0052
 def _export(what, format, out, method, films, tasks, rename, overwrite):
     if format == "onnx":
-        return export_segmenter(_segmenter(what, method), out, overwrite, (films, tasks, rename))
+        return export_segmenter(segmenter_path(what, method), out, overwrite, (films, tasks, rename))
     from chexseg.importing import export_masks
     masks, names = masks_and_names(what, method, films)
     print(export_masks(masks, format, out, names, tasks, rename, overwrite))
@@ -298,20 +301,10 @@ def _study(study, run, **chosen):
     table = run_study(study, run, **{k: v for k, v in chosen.items() if v is not None})
     print(table.round(3).to_string())
 
-# %% ../nbs/82_cli.ipynb #0056
-def _segmenter(model, method)->Path: # of a run, or one by itself
-    from chexseg.runs import Run
-    path = Path(model)
-    if (path/"config.json").exists():
-        return path/"segmenters"/(method or Run(path).choices.run.methods[-1])
-    if not path.with_suffix(".json").exists():
-        raise ChexsegError(f"{model} is neither a run nor a segmenter: name one with --model; chexseg run makes a run.")
-    return path
-
 # %% ../nbs/82_cli.ipynb #0059
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
     from chexseg.predict import OUTPUTS, predict_files, unlike_text
-    path, plain = _segmenter(model, method), begin_segs(write, out, overwrite)
+    path, plain = segmenter_path(model, method), begin_segs(write, out, overwrite)
     done = predict_files(path, films, out, overwrite, OUTPUTS if plain is None else plain)
     n, lost = len(done.masks), done.wrong
     print(f"{counted(n, 'film')} outlined by {path}: {out}")
@@ -332,7 +325,7 @@ def _retune(data, model, method, out):
     from chexseg.predict import retune
     if Path(out).with_suffix(".json").exists():
         raise ChexsegError(f"{out} is there already: name another segmenter with --out.")
-    segmenter = load_segmenter(_segmenter(model, method))
+    segmenter = load_segmenter(segmenter_path(model, method))
     table = retune(segmenter, open_study(data))
     save_segmenter(out, segmenter)
     print(table.round(3).to_string())
@@ -341,7 +334,7 @@ def _retune(data, model, method, out):
 # %% ../nbs/82_cli.ipynb #0063
 def _serve(model, method, port):
     from chexseg.serve import serve
-    serve(_segmenter(model, method), port)
+    serve(segmenter_path(model, method), port)
 
 # %% ../nbs/82_cli.ipynb #f79fd6b2
 def _verify(run, mend)->int: # exit status
@@ -407,10 +400,13 @@ def _agree(first, second, out):
     from chexseg.editor import disputed_films, reader_agreement
     if out and Path(out).exists():
         raise ChexsegError(f"{out} is there already: name another file.")
-    print("Films that both, one or neither outlined; overlap where both did")
-    print(reader_agreement(first, second).round(2).to_string(na_rep="-"))
-    films = disputed_films(first, second)
-    print(f"\nMost disputed of {counted(len(films), 'film')}\n{films.head(5).round(2).to_string()}")
+    table, films = reader_agreement(first, second), disputed_films(first, second)
+    for ids, file in zip(table.attrs["other films"].values(), (first, second)):
+        if ids:
+            print(f"{counted(len(ids), 'film')} only in {file}: {', '.join(ids[:5])}{', ...'*(len(ids) > 5)}")
+    print(f"On {counted(len(films), 'film')} that both hold: how many show it; mean overlap where both outlined it")
+    print(table.round(2).to_string(na_rep="-"))
+    print(f"\nMost disputed (1 less the mean IoU)\n{films.head(5).round(2).to_string()}")
     if out:
         with atomic_path(out) as p:
             films.to_csv(p, index_label="id")

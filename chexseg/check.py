@@ -12,6 +12,7 @@ import textwrap
 from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,8 @@ from fastcore.basics import groupby
 from .core import TASKS, ChexsegError, counted, observation_of
 from .data import Study, assign_roles, label_files, open_study, study_folders, view_counts
 from .masks import MaskSet, check_ids, check_size
-from .own import check_shown, draw_splits, find_file, in_order, own_masks, read_masks, unlisted
+from .own import (check_shown, draw_splits, find_file, in_order, namesakes, own_masks, read_masks, stray_masks,
+                         unlisted)
 from .screening import LEVELS, Screening, Trouble, film_troubles, matches, screen_films
 from .tables import KEYS, read_table
 from .weak_boxes import box_notes, with_boxes
@@ -223,17 +225,30 @@ def _left_out(study): # yields notes
 
 # %% ../nbs/18_check.ipynb #una1
 def _unlabelled(masks, study): # yields a trouble for each outlined finding that has no column
+    columns = {c.casefold(): c for c in study.table if c not in KEYS}
     drawn = Counter(t for i in masks.ids for t, shown in zip(masks.tasks, masks.positive(i)) if shown)
     for t, n in drawn.items():
         if t not in study.table:
+            near = get_close_matches(t.casefold(), columns, 1, .8)
+            mend = (f"if it is {columns[near[0]]!r}, write it like that" if near else
+                    "add one (1: it is there, 0: not)")
             yield Trouble("look", "no column", t, f"{t} is outlined on {counted(n, 'film')}, but the label file "
-                          f"has no column {observation_of(t)!r}, so it is not used: add one (1: it is there, 0: not).")
+                          f"has no column {observation_of(t)!r}, so it is not used: {mend}.")
 
 def _unlisted(file): # yields a note; file: the label file of a folder of one's own, or None
     if file and (new := unlisted(file)):
         names = _said([f.relative_to(file.parent).as_posix() for f in new])
         yield Trouble("note", "not listed", "", f"{counted(len(new), 'film')} not listed in labels.csv ({names}), and "
                       f"not used: chexseg init {file.parent} --add lists them.")
+    for film, other in namesakes(file) if file else ():
+        yield Trouble("look", "same name", film.name, f"{film} is called like {other}, and only one of them is used: rename "
+                      "one.")
+
+def _stray(places): # yields a trouble where files among the masks are not read
+    if lost := stray_masks(places):
+        names = _said(["/".join(f.parts[-3:]) for f in lost])
+        yield Trouble("look", "stray masks", "", f"{counted(len(lost), 'file')} below masks/ not read ({names}): masks are "
+                      "PNG, in masks/FINDING/.")
 
 # %% ../nbs/18_check.ipynb #0059
 def balance_table(study:Study # an opened data set
@@ -259,7 +274,7 @@ class Checked(NamedTuple):
     def stops(self): return [t for t in self.troubles if t.level == "stop"]
 
 # %% ../nbs/18_check.ipynb #0064
-_FIRST = ("folder", "labels", "split", "patient", "masks", "mask size", "boxes", "experts", "no positive")
+_FIRST = ("folder", "labels", "masks", "split", "patient", "mask size", "boxes", "experts", "no positive")
 
 def _sorted(troubles)->list: # each once
     many = Counter(t.kind for t in troubles)
@@ -324,7 +339,7 @@ def check_data(
         study, boxes, faults = _boxed(opened or _by_hand(table, masks, tasks, views))
         troubles += [*faults, *_of_study(study, side, workers, boxes), *_strangers(masks, table)]
         troubles += _draw(opened, experts, seed, learn)
-        troubles += [*_unlabelled(masks, study), *_unlisted(find_file(places, ["labels.csv"]))]
+        troubles += [*_unlabelled(masks, study), *_unlisted(find_file(places, ["labels.csv"])), *_stray(places)]
     if why and why not in {t.sentence for t in troubles}:
         troubles.append(Trouble("stop", "folder", str(folder), why))
     study = study if table is not None else None

@@ -22,6 +22,7 @@ from .core import OBSERVATIONS, TASKS, ChexsegError, StrPath, check_name, checks
 from .data import Part
 from .evaluation import areas_table
 from .explore import jpeg
+from .importing import masks_from
 from .masks import MaskSet
 from .outlines import annotations_to_masks, contours, read_annotations, write_annotations
 from .own import find_films, in_order, read_masks
@@ -34,15 +35,21 @@ def _json_file(path)->Path: # where outlines are kept
         raise ChexsegError(f"{path}: outlines are kept as JSON, so name {path.name}.json.")
     return path
 
-def _well_spelt(tasks)->list: # names of findings, none of which is another one misspelt
+def _well_spelt(tasks, known)->list: # names of findings, none of which is another one misspelt; known: those of the file
+    tasks = [tasks] if isinstance(tasks, str) else list(tasks)
     for task in tasks:
-        if near := task not in OBSERVATIONS and get_close_matches(task, OBSERVATIONS, 1, .85):
+        near = [k for k in known if k.casefold() == task.casefold()] or get_close_matches(task, known, 1, .95)
+        near = near or get_close_matches(task, OBSERVATIONS, 1, .85)
+        if near and task not in (*known, *OBSERVATIONS):
             raise ChexsegError(f"{task!r} is nearly {near[0]!r}: write it like that, or choose a name that differs more.")
-    return list(tasks)
+    return tasks
 
-def _source(name, masks): # what is copied from, a `MaskSet` or what answers as one; read where a file is named
+def _masks_of(path)->MaskSet: # in a file, or in a folder that holds some
+    return masks_from(path) if Path(path).is_dir() else read_masks(path)
+
+def _source(name, masks): # what is copied from, a `MaskSet` or what answers as one; read where a place is named
     if isinstance(masks, (str, Path)):
-        return read_masks(masks)
+        return _masks_of(masks)
     if not (hasattr(masks, "tasks") and hasattr(masks, "get")):
         raise ChexsegError(f"The source {name} is of type {type(masks).__name__}: give a MaskSet, or the file that holds one.")
     return masks
@@ -54,16 +61,16 @@ class Outlining:
         part:Part, # the films, in the order in which they come
         path, # JSON file that keeps the outlines; read when it is there
         tasks=None, # what is to be outlined; the tasks of the part when not given
-        sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file of masks
+        sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file or folder of masks
     ):
         if not len(part):
             raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
         self.part = part
         self.path = _json_file(path)
-        self.tasks = _well_spelt(tasks or part.tasks)
         self.sources = {name: _source(name, masks) for name, masks in (sources or {}).items()}
         self.kept = {} # id -> outlines, as in the file
         self.kept = self._read()
+        self.tasks = _well_spelt(tasks or part.tasks, self.findings())
         self.task = self.tasks[0]
         self.histories = {} # id -> what there was before each change, and after those that were undone
         left_off = [i for i in self.kept if i in part.ids]
@@ -71,6 +78,7 @@ class Outlining:
     id = property(lambda self: self.part.ids[self.k], doc="The open film.")
     size = property(lambda self: self.part.size(self.k), doc="Its height and width, pixels.")
     entry = property(lambda self: self.kept.get(self.id), doc="What the file holds of it; None: not read yet.")
+    def findings(self): return list(dict.fromkeys(t for entry in self.kept.values() for t in entry if t != "img_size"))
     def __repr__(self):
         return f"Outlining({self.id}, {len(self.kept)} of {len(self.part)} films read, in {self.path.name})"
 
@@ -162,6 +170,16 @@ def _whole(outline, size): # inside the film, to a tenth of a pixel
     h, w = size
     return [[round(min(max(float(x), 0), w - 1), 1), round(min(max(float(y), 0), h - 1), 1)] for x, y in outline]
 
+# %% ../nbs/71_outline_editor.ipynb #chkout
+def _check_outlines(outlines, size): # lists of [x, y] that lie on a film of this height and width, in part at least
+    for outline in outlines:
+        if not (hasattr(outline, "__len__") and all(np.shape(p) == (2,) for p in outline)):
+            raise ChexsegError("Outlines are a list, and each of them a list of points: [[[x, y], [x, y], [x, y]]].")
+        flat = any(len(set(along)) == 1 for along in zip(*_whole(outline, size)))
+        if flat and any(not (0 <= x < size[1] and 0 <= y < size[0]) for x, y in outline):
+            raise ChexsegError(f"An outline that begins at {tuple(outline[0])} lies beside the film, which is {size[1]} "
+                               f"pixels wide and {size[0]} high: give points in its pixels.")
+
 # %% ../nbs/71_outline_editor.ipynb #0018
 @patch
 def draw(self:Outlining,
@@ -170,6 +188,7 @@ def draw(self:Outlining,
 ):
     "Replace the outlines of one task; a film whose last outline is taken away has not been read."
     self.task = check_name(task, self.tasks, "task")
+    _check_outlines(outlines, self.size)
     drawn = [_whole(o, self.size) for o in outlines if len(o) >= 3]
     found = {k: v for k, v in (self.entry or {}).items() if k not in (task, "img_size")} | ({task: drawn} if drawn else {})
     self._change(dict(img_size=list(self.size)) | found if found else None)
@@ -320,26 +339,28 @@ def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
     if isinstance(films, Part):
         return films
     files = given_paths(films)
-    if len(files) == 1 and files[0].is_dir():
-        files = find_films(files[0])
+    folder = files[0] if len(files) == 1 and files[0].is_dir() else None
     named = {}
-    for path in files:
-        if (other := named.setdefault(image_id(path), path)) != path:
+    for path in find_films(folder) if folder else files:
+        below = path.relative_to(folder) if folder else path if path.stem.startswith("view") else path.name
+        if (other := named.setdefault(image_id(below), path)) != path: # the same id as in labels.csv
             raise ChexsegError(f"{other} and {path} have the same name, and outlines are kept by name: rename one of them.")
-    return Part(pd.DataFrame(dict(id=list(named), path=[*map(str, named.values())])), list(tasks or TASKS))
+    made = [d.name for d in sorted(folder.glob("masks/*")) if d.is_dir()] if folder else [] # by `chexseg init`
+    return Part(pd.DataFrame(dict(id=list(named), path=[*map(str, named.values())])), tasks or made or TASKS)
 
 # %% ../nbs/71_outline_editor.ipynb #0048
 @checks_arguments
 def edit_outlines(
     films, # a `Part`, a folder of films, a file, or a list of files
     path:StrPath, # JSON file that keeps the outlines, in CheXlocalize's format; read when it is there
-    tasks=None, # what is to be outlined; the tasks of the part when not given
-    sources:dict=None, # name -> `MaskSet` (as of `run.predictions()`) or `RefinedSource` to copy from, or a file of masks
+    tasks=None, # what is to be outlined; when not given the tasks of the part, or of a folder's masks/
+    sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file or folder of masks
     film:str=None, # id of the film to open; the one that was changed last when not given
     copy:str=None, # the source that is offered first, and drawn in the figure where the film has not been read
     static:bool=False, # a figure instead of the editor; nothing is written
 ): # an `OutlineEditor`, or a matplotlib figure
     "Draw and correct outlines on films."
+    tasks = [tasks] if isinstance(tasks, str) else tasks
     if copy:
         sources = {check_name(copy, sources or {}, "source"): sources[copy]} | sources
     desk = Outlining(_as_part(films, tasks), path, tasks, sources)
@@ -374,33 +395,55 @@ def films_to_outline(
     return rows.sort_values("disagreement", ascending=False, kind="stable")
 
 # %% ../nbs/71_outline_editor.ipynb #readings
-def _readings(first, second)->list: # two files -> their `MaskSet`s, of films and findings that both have
-    read = [read_masks(path) for path in (first, second)]
-    ids = [i for i in read[0].ids if i in read[1]]
+def _size(masks, id): # height and width of a film; None where nothing is outlined on it
+    return next((tuple(rle["size"]) for rle in masks.masks[id].values()), None)
+
+def _check_both(first, second, a, b, ids): # of two files; their masks, and the films that both hold
     if not ids:
-        raise ChexsegError(f"No film is both in {first} and in {second}: let both readers outline the same films.")
-    shown = {t for r in read for i in ids for t, there in zip(r.tasks, r.positive(i)) if there}
-    if not shown:
+        raise ChexsegError(f"No film is both in {first}, where the first is called {next(iter(a.ids), '')!r}, and in "
+                           f"{second}, {next(iter(b.ids), '')!r}: let both readers outline the same films.")
+    for i in ids:
+        sizes = _size(a, i), _size(b, i)
+        if None not in sizes and sizes[0] != sizes[1]:
+            (h, w), (y, x) = sizes
+            raise ChexsegError(f"{i} has {h}x{w} pixels in {first} and {y}x{x} in {second}: outline the same films.")
+
+def _shown(masks, ids)->set: # the findings that are outlined on some of these films
+    return {t for i in ids for t, there in zip(masks.tasks, masks.positive(i)) if there}
+
+def _readings(first, second)->tuple: # two files or folders -> their `MaskSet`s on films of both; the ids of other films
+    a, b = read = [_masks_of(path) for path in (first, second)]
+    ids = [i for i in a.ids if i in b]
+    _check_both(first, second, a, b, ids)
+    one, other = (_shown(masks, ids) for masks in read)
+    if not one | other:
         raise ChexsegError(f"Neither {first} nor {second} has an outline on the films that both hold: there is nothing to "
                            "compare.")
-    def kept(found): return {t: rle for t, rle in found.items() if t in shown}
-    return [MaskSet({i: kept(r.masks[i]) for i in ids}, in_order(shown)) for r in read]
+    if one and other and not one & other:
+        raise ChexsegError(f"{first} outlines {', '.join(in_order(one))}, and {second} {', '.join(in_order(other))}: call a "
+                           "finding by one name in both.")
+    def kept(found): return {t: rle for t, rle in found.items() if t in one | other}
+    both = [MaskSet({i: kept(masks.masks[i]) for i in ids}, in_order(one | other)) for masks in read]
+    return *both, {"only first": [i for i in a.ids if i not in b], "only second": [i for i in b.ids if i not in a]}
 
 # %% ../nbs/71_outline_editor.ipynb #0ef08934
 @checks_arguments
 def reader_agreement(
-    first:StrPath, # JSON file of outlines, such as the editor keeps, or of masks
+    first:StrPath, # JSON file of outlines, such as the editor keeps, or of masks; or a folder that holds one
     second:StrPath, # that of another reader, or of a network
-)->pd.DataFrame: # a row a finding that either has outlined: films of both, one, neither; mean IoU and Dice
+)->pd.DataFrame: # a row a finding that either has outlined: films of both, the first, the second, neither; IoU and Dice
     "How far two readers agree on the films that both have read."
-    a, b = _readings(first, second)
+    a, b, others = _readings(first, second)
     areas = areas_table(a, b, a.ids)
-    outlined = (areas.pred > 0).astype(int) + (areas.truth > 0)
-    counts = {name: (outlined == k).sum(0) for name, k in (("both", 2), ("one", 1), ("neither", 0))}
-    both = np.where(outlined == 2, 1, np.nan) # films where one has outlined nothing have no overlap to speak of
+    outlined = (areas.pred > 0) + 2*(areas.truth > 0)
+    names = (("both", 3), ("only first", 1), ("only second", 2), ("neither", 0))
+    counts = {name: (outlined == k).sum(0) for name, k in names}
+    both = np.where(outlined == 3, 1, np.nan) # films where one has outlined nothing have no overlap to speak of
     overlap = {"IoU": both*areas.shared/areas.union, "Dice": both*2*areas.shared/(areas.pred + areas.truth)}
     means = {name: pd.DataFrame(values).mean().to_numpy() for name, values in overlap.items()}
-    return pd.DataFrame(counts | means, index=a.tasks)
+    table = pd.DataFrame(counts | means, index=a.tasks)
+    table.attrs["other films"] = others # ids
+    return table
 
 # %% ../nbs/71_outline_editor.ipynb #disp1
 @checks_arguments
@@ -409,5 +452,5 @@ def disputed_films(
     second:StrPath, # the same of another reader
 )->pd.DataFrame: # as from `films_to_outline`
     "The films that two have read, first those on which they differ most."
-    a, b = _readings(first, second)
+    a, b, _ = _readings(first, second)
     return films_to_outline({"first": a, "second": b})

@@ -518,27 +518,37 @@ def test_two_readers_are_put_side_by_side(tmp_path, capsys):
     status, out, _ = agree(capsys, ann, ben, "--out", tmp_path/"films.csv")
     row = next(line for line in out.splitlines() if line.startswith("Rib")).split()
     half = 21*41/41**2 # both edges of an outline are inside
-    assert status == 0 and row[1:4] == ["2", "1", "1"] and float(row[4]) == pytest.approx((1 + half)/2, abs=.006)
+    assert status == 0 and row[1:5] == ["2", "1", "0", "1"] and float(row[5]) == pytest.approx((1 + half)/2, abs=.006)
     films = pd.read_csv(tmp_path/"films.csv", index_col="id", keep_default_na=False)
     assert list(films.index) == ["c", "b", "a", "d"] and list(films.disputed) == ["Rib", "Rib", "", ""]
     assert films.disagreement.tolist() == pytest.approx([1, 1 - half, 0, 0])
-    assert "Most disputed of 4 films" in out
+    assert "On 4 films that both hold" in out
+    assert f"1 film only in {ann}: e\n" in out and f"1 film only in {ben}: f\n" in out
 
 
 def test_a_reader_is_put_beside_a_network(tmp_path, capsys):
     ann, ben = write_readers(tmp_path)
-    read_masks(ben).save(tmp_path/"network.json") # masks, not outlines
-    assert agree(capsys, ann, tmp_path/"network.json")[1] == agree(capsys, ann, ben)[1]
+    masks = read_masks(ben)
+    masks.save(tmp_path/"network.json") # masks, not outlines
+    (tmp_path/"found/masks/Rib").mkdir(parents=True) # a folder, as `predict` writes it
+    for i in masks.ids:
+        Image.fromarray(255*masks.get(i, (64, 64))[0]).save(tmp_path/f"found/masks/Rib/{i}.png")
+    expected = agree(capsys, ann, ben)[1].replace("ben.json", "")
+    for other in ("network.json", "found"):
+        assert agree(capsys, ann, tmp_path/other)[1].replace(other, "") == expected
 
 
 def test_readers_without_a_film_or_an_outline_in_common_are_refused(tmp_path, capsys):
     ann, ben = write_readers(tmp_path)
     write_annotations(tmp_path/"other.json", {"z": {"img_size": [64, 64]}})
-    assert "No film is both in" in agree(capsys, ann, tmp_path/"other.json")[2]
+    assert "where the first is called 'a'" in agree(capsys, ann, tmp_path/"other.json")[2]
     write_annotations(tmp_path/"blank.json", {"d": {"img_size": [64, 64]}})
     assert "there is nothing to compare" in agree(capsys, ann, tmp_path/"blank.json")[2]
     write_annotations(tmp_path/"large.json", {"a": {"img_size": [99, 64], "Rib": TWO["one"]}})
-    assert agree(capsys, ann, tmp_path/"large.json")[2].count("\n") == 1
+    assert f"a has 64x64 pixels in {ann} and 99x64 in" in agree(capsys, ann, tmp_path/"large.json")[2]
+    write_annotations(tmp_path/"named.json", {"a": {"img_size": [64, 64], "rib": TWO["one"]}})
+    status, out, err = agree(capsys, ann, tmp_path/"named.json")
+    assert status == 1 and not out and "call a finding by one name in both" in err
     assert "does not exist" in agree(capsys, ann, tmp_path/"none.json")[2]
     assert "ben.json is there already" in agree(capsys, ann, ben, "--out", ben)[2]
 

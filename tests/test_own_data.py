@@ -15,6 +15,7 @@ from chexseg.core import TASKS, ChexsegError, read_json
 from chexseg.data import assign_roles, open_study, understood
 from chexseg.formats import CHESTX_DET
 from chexseg.masks import MaskSet
+from chexseg.outlines import masks_to_annotations, write_annotations
 from chexseg.own import find_films, init_folder
 from chexseg.phantom import phantom_film
 from chexseg.pipeline import run_pipeline
@@ -272,6 +273,71 @@ def test_pipes_are_no_lists_and_no_outlines(tmp_path, capsys):
                     ["agree", tmp_path/"outlines.json", "none.json"]):
         status, _, err = said(capsys, *command)
         assert status == 1 and "is a device or a pipe, not a file" in err, command
+
+
+def test_films_of_one_name_are_not_passed_over(hearts, capsys):
+    film = find_films(hearts)[0]
+    save(hearts/f"films/ward/{film.name}", phantom_film(11, 99, SIDE).image)
+    status, _, err = said(capsys, "init", hearts, "--add")
+    assert status == 1 and f"ward/{film.name} is called like {film}" in err and "rename one" in err
+    told = [t.sentence for t in check_data(hearts, workers=0).troubles if t.kind == "same name"]
+    assert len(told) == 1 and str(film) in told[0]
+    if hasattr(os, "symlink"): # another name of the same file is none
+        (hearts/f"films/ward/{film.name}").unlink()
+        os.symlink(film, hearts/f"films/ward/{film.name}")
+        assert not [t for t in check_data(hearts, workers=0).troubles if t.kind == "same name"]
+
+
+@pytest.mark.parametrize("place", ["Heart/chest 0.jpg", "chest 0.png", "Heart/new/chest 0.png"])
+def test_masks_that_are_not_read_are_told(hearts, place):
+    save(hearts/"masks"/place, np.zeros((SIDE, SIDE)))
+    told = [t.sentence for t in check_data(hearts, workers=0).troubles if t.kind == "stray masks"]
+    assert len(told) == 1 and told[0].startswith("1 file below masks/ not read") and place.split("/")[-1] in told[0]
+
+
+def test_a_misspelt_finding_is_not_to_be_added(hearts):
+    (hearts/"masks/Heart").rename(hearts/"masks/heart")
+    told = [t.sentence for t in check_data(hearts, workers=0).troubles if t.kind == "no column"]
+    assert len(told) == 1 and told[0].endswith("if it is 'Heart', write it like that.")
+
+
+def test_a_folder_that_has_a_list_gets_no_finding_that_nobody_named(hearts, capsys):
+    assert said(capsys, "init", hearts)[0] == 0
+    assert not (hearts/"masks/Finding").exists()
+    assert "leave one of them out" in said(capsys, "init", hearts, "--add", "--tasks", "Lung")[2]
+
+
+@pytest.mark.parametrize("spelling", ["outlines", "masks"])
+def test_a_second_reading_becomes_the_readers_of_a_run(hearts, tmp_path, capsys, spelling):
+    first = open_study(hearts)
+    assert first.readers is None
+    drawn = first.experts.masks
+    second = MaskSet({i: drawn[i] for i in sorted(drawn)[::-1]}, ["Heart"])
+    if spelling == "masks":
+        second.save(hearts/"readers.json")
+    else:
+        write_annotations(hearts/"readers.json", masks_to_annotations(second))
+    study = open_study(hearts)
+    test = [i for i in study.table.id[study.table.split == "test"] if i in drawn]
+    assert sorted(study.readers.ids) == sorted(test) and test
+    run = run_pipeline(hearts, out=tmp_path/"run", until="prepare", experts=3, **TINY)
+    assert sorted(run.masks("readers").ids) == sorted(test)
+    status, _, err = said(capsys, "predict", find_films(hearts)[0], "--model", run.folder, "--out", tmp_path/"found")
+    assert status == 1 and f"go on with chexseg run --out {run.folder}" in err
+
+
+def test_a_second_reading_of_some_films_or_another_finding_is_refused(hearts):
+    study = open_study(hearts)
+    drawn = study.experts.masks
+    test = [i for i in study.table.id[study.table.split == "test"] if i in drawn]
+    MaskSet({i: m for i, m in drawn.items() if i != test[0]}, ["Heart"]).save(hearts/"readers.json")
+    expected = f"1 of the {len(test)} outlined test films are not in it, first '{test[0]}'"
+    with pytest.raises(ChexsegError, match=expected):
+        open_study(hearts)
+    assert any("not in it" in t.sentence for t in check_data(hearts, workers=0).stops)
+    MaskSet({i: {"heart": m["Heart"]} for i, m in drawn.items()}, ["heart"]).save(hearts/"readers.json")
+    with pytest.raises(ChexsegError, match="outlines heart, and not Heart: call a finding by one name in both"):
+        open_study(hearts)
 
 
 def test_films_join_an_empty_list_and_none_from_elsewhere(tmp_path, capsys):
