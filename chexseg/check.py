@@ -235,6 +235,7 @@ def _unlabelled(masks, study): # yields a trouble for each outlined finding that
             yield Trouble("look", "no column", t, f"{t} is outlined on {counted(n, 'film')}, but the label file "
                           f"has no column {observation_of(t)!r}, so it is not used: {mend}.")
 
+# %% ../nbs/18_check.ipynb #una1b
 def _unlisted(file): # yields a note; file: the label file of a folder of one's own, or None
     if file and (new := unlisted(file)):
         names = _said([f.relative_to(file.parent).as_posix() for f in new])
@@ -244,6 +245,7 @@ def _unlisted(file): # yields a note; file: the label file of a folder of one's 
         yield Trouble("look", "same name", film.name, f"{film} is called like {other}, and only one of them is used: rename "
                       "one.")
 
+# %% ../nbs/18_check.ipynb #una1c
 def _stray(places): # yields a trouble where files among the masks are not read
     if lost := stray_masks(places):
         names = _said(["/".join(f.parts[-3:]) for f in lost])

@@ -19,7 +19,7 @@ from .core import (SPLITS, TASKS, ChexsegError, StrPath, check_name, check_tasks
                           read_json, rng)
 from .films import film_size, read_film
 from .masks import MaskSet, check_ids, check_sizes
-from .own import find_file, in_order, own_masks, read_labels, read_masks
+from .own import find_file, in_order, own_masks, own_readers, read_labels, read_masks
 from .tables import KEYS, VIEWS, as_tasks, check_splits, label_array, read_table, task_of
 
 # %% ../nbs/15_data.ipynb #0007
@@ -356,39 +356,13 @@ def _say_left_out(study, views): # print how many films of each view there are, 
         print(f"views={views!r} leaves films out: {_in_words(view_counts(study))}. "
               f"Experts outlined {n:,} of those left out.")
 
-# %% ../nbs/15_data.ipynb #own_r1
-def _own_readers(
-    places:list, # folders to look in
-    experts:MaskSet, # what was drawn first
-    test:pd.DataFrame, # study table of the test films
-    tasks:list, # what is to be found
-)->tuple: # the file, and what a second reader drew on the test films; twice None where there is none
-    "The second reading of a folder of one's own."
-    file = find_file(places, ["readers.json"])
-    if not file:
-        return None, None
-    masks, ids = read_masks(file), [i for i in test.id if i in experts]
-    if lost := [i for i in ids if i not in masks]:
-        raise ChexsegError(f"{file}: {len(lost)} of the {len(ids)} outlined test films are not in it, first {lost[0]!r}: "
-                           "let the second reader see them, too (nothing to outline counts), or move the file away.")
-    if not {*masks.tasks} & {*tasks}:
-        raise ChexsegError(f"{file} outlines {', '.join(masks.tasks) or 'nothing'}, and not {', '.join(tasks)}: call a "
-                           "finding by one name in both.")
-    return file, masks.subset(ids)
-
 # %% ../nbs/15_data.ipynb #0109
-def _second_readers(
-    places:list, # folders to look in
-    tables:dict, # split -> study table
-    tasks:list, # what is to be found
-    check:bool, # compare the masks' sizes with the films'
-    experts:MaskSet=None, # of a folder of one's own; otherwise None
-)->tuple: # their MaskSet and their points, None for what is not there
-    "What a second group of readers left on the test films."
+def _second_readers(places, tables, tasks, check, experts=None)->tuple: # `MaskSet` and points, None for what is not there
+    "What a second group of readers left on the test films; experts: what was drawn in a folder of one's own."
     masks = None
     if "test" in tables:
         test = tables["test"]
-        found = _own_readers(places, experts, test, tasks) if experts else _read_masks(places, "hb", "test")
+        found = own_readers(places, experts, test.id, tasks) if experts else _read_masks(places, "hb", "test")
         masks = _checked(found, test, tasks, check)
     points = find_file(places, ["hb_salient_pt_test.json"])
     return masks, points and {i: {task_of(t): p for t, p in of.items()} for i, of in read_json(points).items()}

@@ -35,6 +35,7 @@ def _json_file(path)->Path: # where outlines are kept
         raise ChexsegError(f"{path}: outlines are kept as JSON, so name {path.name}.json.")
     return path
 
+# %% ../nbs/71_outline_editor.ipynb #77dc2c30b
 def _well_spelt(tasks, known)->list: # names of findings, none of which is another one misspelt; known: those of the file
     tasks = [tasks] if isinstance(tasks, str) else list(tasks)
     for task in tasks:
@@ -44,9 +45,11 @@ def _well_spelt(tasks, known)->list: # names of findings, none of which is anoth
             raise ChexsegError(f"{task!r} is nearly {near[0]!r}: write it like that, or choose a name that differs more.")
     return tasks
 
+# %% ../nbs/71_outline_editor.ipynb #77dc2c30c
 def _masks_of(path)->MaskSet: # in a file, or in a folder that holds some
     return masks_from(path) if Path(path).is_dir() else read_masks(path)
 
+# %% ../nbs/71_outline_editor.ipynb #77dc2c30d
 def _source(name, masks): # what is copied from, a `MaskSet` or what answers as one; read where a place is named
     if isinstance(masks, (str, Path)):
         return _masks_of(masks)
@@ -78,9 +81,13 @@ class Outlining:
     id = property(lambda self: self.part.ids[self.k], doc="The open film.")
     size = property(lambda self: self.part.size(self.k), doc="Its height and width, pixels.")
     entry = property(lambda self: self.kept.get(self.id), doc="What the file holds of it; None: not read yet.")
-    def findings(self): return list(dict.fromkeys(t for entry in self.kept.values() for t in entry if t != "img_size"))
     def __repr__(self):
         return f"Outlining({self.id}, {len(self.kept)} of {len(self.part)} films read, in {self.path.name})"
+
+# %% ../nbs/71_outline_editor.ipynb #findings
+@patch
+def findings(self:Outlining)->list: # those that the file holds
+    return list(dict.fromkeys(t for entry in self.kept.values() for t in entry if t != "img_size"))
 
 # %% ../nbs/71_outline_editor.ipynb #0008
 @patch
@@ -398,6 +405,7 @@ def films_to_outline(
 def _size(masks, id): # height and width of a film; None where nothing is outlined on it
     return next((tuple(rle["size"]) for rle in masks.masks[id].values()), None)
 
+# %% ../nbs/71_outline_editor.ipynb #readingsb
 def _check_both(first, second, a, b, ids): # of two files; their masks, and the films that both hold
     if not ids:
         raise ChexsegError(f"No film is both in {first}, where the first is called {next(iter(a.ids), '')!r}, and in "
@@ -408,9 +416,11 @@ def _check_both(first, second, a, b, ids): # of two files; their masks, and the 
             (h, w), (y, x) = sizes
             raise ChexsegError(f"{i} has {h}x{w} pixels in {first} and {y}x{x} in {second}: outline the same films.")
 
+# %% ../nbs/71_outline_editor.ipynb #readingsc
 def _shown(masks, ids)->set: # the findings that are outlined on some of these films
     return {t for i in ids for t, there in zip(masks.tasks, masks.positive(i)) if there}
 
+# %% ../nbs/71_outline_editor.ipynb #readingsd
 def _readings(first, second)->tuple: # two files or folders -> their `MaskSet`s on films of both; the ids of other films
     a, b = read = [_masks_of(path) for path in (first, second)]
     ids = [i for i in a.ids if i in b]

@@ -63,6 +63,7 @@ def segmenter_path(
         raise ChexsegError(f"{model} is neither a run nor a segmenter: name one with --model; chexseg run makes a run.")
     return path
 
+# %% ../nbs/80_handover.ipynb #segpathb
 def _of_run(folder, method): # the segmenter of a run, which may have been stopped
     from chexseg.runs import Run
     run = Run(folder)

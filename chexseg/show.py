@@ -59,12 +59,14 @@ def _lab(colors): # CIELAB of colours (n, 3), red, green and blue in 0 .. 1
     import cv2 # only here: most pictures have no other names
     return cv2.cvtColor(np.float32(colors)[None], cv2.COLOR_RGB2LAB)[0]
 
+# %% ../nbs/27_show.ipynb #free15b
 def _nth_color(name, n): # red, green, blue: one of 1,080 that are neither pale nor dark
     number = zlib.crc32(f"colour {475 + n} {name}".encode()) # 475: none of CheXpert's or ChestX-Det's look alike
     hue = number % 360
     lightness = 0.5 + 0.125 * (number // 360 % 3)
     return colorsys.hls_to_rgb(hue / 360, lightness, 0.75)
 
+# %% ../nbs/27_show.ipynb #free15c
 def _free_color(name, taken): # the first of a name's colours that is 15 or more from those taken; else the farthest
     offers = [_nth_color(name, n) for n in range(100)]
     apart = np.linalg.norm(_lab(offers)[:, None] - _lab(taken), axis=-1).min(1)
