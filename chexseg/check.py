@@ -276,7 +276,7 @@ class Checked(NamedTuple):
     def stops(self): return [t for t in self.troubles if t.level == "stop"]
 
 # %% ../nbs/18_check.ipynb #0064
-_FIRST = ("folder", "labels", "masks", "split", "patient", "mask size", "boxes", "experts", "no positive")
+_FIRST = ("folder", "labels", "split", "patient", "masks", "mask size", "boxes", "experts", "no positive")
 
 def _sorted(troubles)->list: # each once
     many = Counter(t.kind for t in troubles)

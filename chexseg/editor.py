@@ -73,7 +73,7 @@ class Outlining:
         self.sources = {name: _source(name, masks) for name, masks in (sources or {}).items()}
         self.kept = {} # id -> outlines, as in the file
         self.kept = self._read()
-        self.tasks = _well_spelt(tasks or part.tasks, self.findings())
+        self.tasks = _well_spelt(tasks or part.tasks, self._findings())
         self.task = self.tasks[0]
         self.histories = {} # id -> what there was before each change, and after those that were undone
         left_off = [i for i in self.kept if i in part.ids]
@@ -86,7 +86,7 @@ class Outlining:
 
 # %% ../nbs/71_outline_editor.ipynb #findings
 @patch
-def findings(self:Outlining)->list: # those that the file holds
+def _findings(self:Outlining)->list: # those that the file holds
     return list(dict.fromkeys(t for entry in self.kept.values() for t in entry if t != "img_size"))
 
 # %% ../nbs/71_outline_editor.ipynb #0008

@@ -37,7 +37,7 @@ def _read_csv(path # a label file
     except FileNotFoundError:
         raise ChexsegError(f"{path} does not exist: check the folder that you named.") from None
     except UnicodeDecodeError:
-        raise ChexsegError(f"{path} is not written in UTF-8: save it anew as CSV UTF-8.") from None
+        raise ChexsegError(f"{path} is not a label file in CSV form and UTF-8: save it anew as CSV UTF-8.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as e:
         raise ChexsegError(f"{path} is not a label file in CSV form: {str(e).strip()}") from None
 
