@@ -397,11 +397,11 @@ def _runs(folders):
 
 # %% ../nbs/82_cli.ipynb #agree1
 def _agree(first, second, out):
-    from chexseg.editor import disputed_films, reader_agreement
+    from chexseg.editor import compare_readers
     if out and Path(out).exists():
         raise ChexsegError(f"{out} is there already: name another file.")
-    table, films = reader_agreement(first, second), disputed_films(first, second)
-    for ids, file in zip(table.attrs["other films"].values(), (first, second)):
+    table, films, others = compare_readers(first, second)
+    for ids, file in zip(others, (first, second)):
         if ids:
             print(f"{counted(len(ids), 'film')} only in {file}: {', '.join(ids[:5])}{', ...'*(len(ids) > 5)}")
     print(f"On {counted(len(films), 'film')} that both hold: how many show it; mean overlap where both outlined it")
@@ -429,8 +429,8 @@ def _excerpt(run, folder, films):
 # %% ../nbs/82_cli.ipynb #1b863996
 def _command(command, **given)->int: # exit status
     own = dict(init=_init, open=_open, export=_export, check=_check, run=_run, study=_study, predict=_predict,
-               retune=_retune, serve=_serve, verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups, agree=_agree,
-               completion=_completion, phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
+               retune=_retune, serve=_serve, verify=_verify, runs=_runs, figures=_figures, subgroups=_subgroups,
+               agree=_agree, completion=_completion, phantom=_phantom, excerpt=_excerpt, chexlocalize=_chexlocalize)
     own |= {"import": _import} | HANDOVER
     if command in own:
         return own[command](**given) or 0

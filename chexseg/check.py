@@ -22,7 +22,7 @@ from fastcore.basics import groupby
 from .core import TASKS, ChexsegError, counted, observation_of
 from .data import Study, assign_roles, label_files, open_study, study_folders, view_counts
 from .masks import MaskSet, check_ids, check_size
-from .own import (check_shown, draw_splits, find_file, in_order, namesakes, own_masks, read_masks, stray_masks,
+from .own import (check_shown, draw_splits, find_file, in_order, own_masks, read_masks, stray_masks,
                          unlisted)
 from .screening import LEVELS, Screening, Trouble, film_troubles, matches, screen_films
 from .tables import KEYS, read_table
@@ -237,11 +237,12 @@ def _unlabelled(masks, study): # yields a trouble for each outlined finding that
 
 # %% ../nbs/18_check.ipynb #una1b
 def _unlisted(file): # yields a note; file: the label file of a folder of one's own, or None
-    if file and (new := unlisted(file)):
+    new, alike = unlisted(file) if file else ((), ())
+    if new:
         names = _said([f.relative_to(file.parent).as_posix() for f in new])
         yield Trouble("note", "not listed", "", f"{counted(len(new), 'film')} not listed in labels.csv ({names}), and "
                       f"not used: chexseg init {file.parent} --add lists them.")
-    for film, other in namesakes(file) if file else ():
+    for film, other in alike:
         yield Trouble("look", "same name", film.name, f"{film} is called like {other}, and only one of them is used: rename "
                       "one.")
 

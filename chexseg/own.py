@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'own_readers', 'stray_masks', 'check_shown',
-           'draw_splits', 'read_labels', 'is_run_folder', 'find_films', 'unlisted', 'namesakes', 'init_folder',
-           'add_films']
+           'draw_splits', 'read_labels', 'is_run_folder', 'find_films', 'unlisted', 'init_folder', 'add_films']
 
 # %% ../nbs/14_own.ipynb #3bd097f8
 import json
@@ -302,20 +301,13 @@ def _where(films, folder)->list: # a sentence, when they lie in several folders
 
 # %% ../nbs/14_own.ipynb #new1
 def unlisted(file # a label file of all films
-)->list: # paths
-    "The films below a label file's folder that it does not name."
-    folder = Path(file).parent
-    known = {image_id(p) for p in listed_films(file)[0]}
-    return [f for f in find_films(folder) if image_id(f.relative_to(folder)) not in known]
-
-# %% ../nbs/14_own.ipynb #twin1
-def namesakes(file # a label file of all films
-)->list: # pairs of paths: a film that it does not list, and one of the same name that it does
-    "Films that cannot join a label file, since masks and outlines are kept by name."
+)->tuple: # films below its folder that it does not name; pairs of a film and the listed one that is called like it
+    "Films that a label file lacks; masks and outlines are kept by name, so those of a listed name cannot join it."
     paths, begin, before = listed_films(file)
     known = {image_id(p): begin/p.removeprefix(before) for p in paths}
     there = [(f, known.get(image_id(f.relative_to(Path(file).parent)))) for f in find_films(Path(file).parent)]
-    return [(f, other) for f, other in there if other and f != other and other.exists() and not f.samefile(other)]
+    alike = [(f, o) for f, o in there if o and f != o and o.exists() and not f.samefile(o)]
+    return [f for f, other in there if other is None], alike
 
 # %% ../nbs/14_own.ipynb #new2
 def _named(films, folder)->str: # how many, and the first of them
@@ -342,7 +334,7 @@ def init_folder(
     said = [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
     if written["labels.csv"]:
         return said + _where(find_films(folder), folder)
-    new = unlisted(folder/"labels.csv")
+    new, _ = unlisted(folder/"labels.csv")
     return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {folder} --add does"]*bool(new)
 
 # %% ../nbs/14_own.ipynb #new5
@@ -360,8 +352,8 @@ def add_films(folder # as `init_folder` has made it
 )->list: # sentences: what was added
     "List films that have come since in labels.csv; what is there already stays as it is."
     file = Path(folder)/"labels.csv"
-    new = unlisted(file)
-    for film, other in namesakes(file):
+    new, alike = unlisted(file)
+    for film, other in alike:
         raise ChexsegError(f"{film} is called like {other}, and masks and outlines are kept by name: rename one of them.")
     if not new:
         return [f"{file} lists all films of {folder} already"]
