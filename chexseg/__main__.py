@@ -21,12 +21,13 @@ from .core import ChexsegError, atomic_path, counted, world
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path)
-from .settings import EXIT_CODES, SHELLS, completion, hushed, notes, with_config, without_films
+from .settings import EXIT_CODES, FIRST_STEPS, SHELLS, completion, hushed, notes, with_config, without_films
 
 # %% ../nbs/82_cli.ipynb #0007
-def _option(default, help)->dict: # arguments of argparse's `add_argument`
+def _option(default, help, bounds="")->dict: # arguments of argparse's `add_argument`
     usual = " ".join(map(str, default)) if isinstance(default, tuple) else default
-    text = f"{help} (default: {usual})" if default not in ("", ()) else help
+    said = [*[f"default: {usual}"]*(default not in ("", ())), *[bounds]*bool(bounds)]
+    text = f"{help} ({'; '.join(said)})" if said else help
     known = dict(default=None, help=text.replace("%", "%%"))
     if isinstance(default, bool):
         return known | dict(action=argparse.BooleanOptionalAction)
@@ -42,7 +43,8 @@ def _add_choices(p):
     for option in options().values():
         names = ["--" + option.name.replace("_", "-"), *["--from"]*(option.name == "begin")]
         if option.name != "data":
-            p.add_argument(*reversed(names), dest=option.name, **_option(option.default, option.help))
+            given = _option(option.default, option.help, option.bounds)
+            p.add_argument(*reversed(names), dest=option.name, **given)
 
 # %% ../nbs/82_cli.ipynb #0011
 def _add_run(commands):
@@ -217,9 +219,8 @@ def _all_commands(commands): # the parser of each command, and of each study
 # %% ../nbs/82_cli.ipynb #2d063901
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
-    about = "Weakly and semi-supervised chest X-ray segmentation. Not for clinical use."
     ends = "exit status:\n" + "\n".join(f"{number:5}  {text}" for number, text in EXIT_CODES.items())
-    p = argparse.ArgumentParser("chexseg", description=about, epilog=ends,
+    p = argparse.ArgumentParser("chexseg", description=FIRST_STEPS, epilog=ends,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -404,9 +405,12 @@ def _agree(first, second, out):
     for ids, file in zip(others, (first, second)):
         if ids:
             print(f"{counted(len(ids), 'film')} only in {file}: {', '.join(ids[:5])}{', ...'*(len(ids) > 5)}")
-    print(f"On {counted(len(films), 'film')} that both hold: how many show it; mean overlap where both outlined it")
+    print(f"On {counted(len(films), 'film')} that both hold: how many show it, and Cohen's kappa;\n"
+          "where both outlined it the mean IoU, low and high of its 95% interval, and the mean Dice")
     print(table.round(2).to_string(na_rep="-"))
-    print(f"\nMost disputed (1 less the mean IoU)\n{films.head(5).round(2).to_string()}")
+    apart = films[films.disagreement > 0].head(5)
+    most = f"Most disputed (1 less the mean IoU)\n{apart.round(2).to_string()}"
+    print(f"\n{most if len(apart) else 'No film is disputed.'}")
     if out:
         with atomic_path(out) as p:
             films.to_csv(p, index_label="id")

@@ -263,7 +263,8 @@ BOX_FORMATS = [
     Adapter("yolo", "YOLO's text files of boxes, one a film, and classes.txt or data.yaml", _read_yolo, _write_yolo,
             lambda look: any(n in (*_TEXTS, *_YAMLS) for n in look.names), BOX_LOSES, "boxes"),
     Adapter("csv", "a table of boxes, as VinDr-CXR's or NIH's (pixels of the film at hand)", _read_table, _write_table,
-            lambda look: _sides_of(look.columns) != () and bool({*_FINDING} & {*look.columns}), BOX_LOSES, "boxes"),
+            lambda look: _sides_of(look.columns) != () and bool({*_FINDING} & {*look.columns}), BOX_LOSES, "boxes",
+            ending=".csv"),
     Adapter("rsna", "RSNA's table of opacities (2018), films of 1024 x 1024", _read_rsna, _write_rsna,
-            lambda look: set(_RSNA) <= set(look.columns), BOX_LOSES, "boxes"),
+            lambda look: set(_RSNA) <= set(look.columns), BOX_LOSES, "boxes", ending=".csv"),
 ]

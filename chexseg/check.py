@@ -146,6 +146,14 @@ def _one_sided(study): # yields a trouble for each task that all outlined test f
                           f"AUROC cannot be measured: {counted(free, 'film')} have the label 0, give some of them "
                           "an empty mask, all black.")
 
+# %% ../nbs/18_check.ipynb #always2
+def _always(study): # yields a note for each task that all training films have by their labels
+    train = study.table[study.table.split == "train"]
+    for t in study.tasks:
+        if len(train) and (train[t] == 1).all():
+            yield Trouble("note", "on every film", t, f"Every training film has {t}: the classifier learns nothing of "
+                          "it, and outlines alone teach it. Where it is not so, write 0.")
+
 # %% ../nbs/18_check.ipynb #0043
 def _equal_masks(masks): # yields a trouble for each mask that several films have
     drawn = [(found[t]["counts"], i, t) for i, found in masks.masks.items() for t, p in
@@ -315,11 +323,16 @@ def _of_study(study, side, workers, boxes=None): # yields the troubles of films,
     yield from _shared_patients(study.table)
     yield from _gaps(study)
     yield from _one_sided(study)
+    yield from _always(study)
     yield from _odd_masks(study.experts, sizes)
     yield from _odd_masks(boxes or MaskSet(tasks=[]), sizes)
     yield from _equal_masks(study.experts)
     yield from _disagreements(study)
     yield from _left_out(study)
+
+# %% ../nbs/18_check.ipynb #causes1
+def _causes(troubles, masks_unread)->list: # a folder's own films are divided by who has masks: unread, nothing is known
+    return [t for t in troubles if not masks_unread or t.kind != "split"]
 
 # %% ../nbs/18_check.ipynb #0070
 def check_data(
@@ -334,18 +347,18 @@ def check_data(
 )->Checked:
     "Look for all that is wrong with a folder of films, labels and masks; every film is read once."
     places = study_folders(folder)
-    masks, troubles = _all_masks(places)
+    masks, unread = _all_masks(places)
     table, faults = _all_labels(places, masks.ids)
     opened, why = _opened(folder, tasks, views)
-    troubles += faults
+    study, troubles = None, unread + faults
     if table is not None:
         study, boxes, faults = _boxed(opened or _by_hand(table, masks, tasks, views))
         troubles += [*faults, *_of_study(study, side, workers, boxes), *_strangers(masks, table)]
         troubles += _draw(opened, experts, seed, learn)
         troubles += [*_unlabelled(masks, study), *_unlisted(find_file(places, ["labels.csv"])), *_stray(places)]
+    troubles = _causes(troubles, unread and find_file(places, ["labels.csv"]))
     if why and why not in {t.sentence for t in troubles}:
         troubles.append(Trouble("stop", "folder", str(folder), why))
-    study = study if table is not None else None
     return Checked(str(folder), study, _sorted(troubles), study and balance_table(study))
 
 # %% ../nbs/18_check.ipynb #0075

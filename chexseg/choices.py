@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'STAGES', 'UNCERTAIN', 'BLANK', 'DECODERS', 'PRESETS', 'ZOO', 'STUDIES', 'Method', 'made_from',
            'check_methods', 'Stage', 'StudyChoices', 'ClassifierChoices', 'MaskChoices', 'IrnetChoices',
            'SegmenterChoices', 'RunChoices', 'Choices', 'Option', 'options', 'make_choices', 'option_values',
-           'options_text', 'StudyKind', 'read_choices']
+           'options_text', 'value_text', 'StudyKind', 'read_choices']
 
 # %% ../nbs/01_choices.ipynb #b5b49a3a
 import json
@@ -159,8 +159,8 @@ class SegmenterChoices:
                            "empty: light for the small encoder, else dynamic", ("", *DECODERS))
     weights: str = _choice("classifier", "where the encoder's weights come from: classifier, imagenet or random",
                            ("classifier", "imagenet", "random"))
-    steps: int = _choice(400, "training steps; the student of ours takes two rounds of them", least=1,
-                         most=100_000_000)
+    steps: int = _choice(400, "training steps, rounded down to a multiple of 6; the student of ours takes two rounds "
+                         "of them", least=1, most=100_000_000)
     bs: int = _choice(16, "films a batch", least=1, most=100_000)
     lr: float = _choice(4e-3, "peak learning rate", least=1e-9)
     epochs: int = _choice(0, "instead of steps: how often the drawn films come; 0: steps count", least=0,
@@ -176,7 +176,8 @@ class SegmenterChoices:
 @dataclass(frozen=True)
 class RunChoices:
     "What concerns the run as a whole."
-    methods: tuple = _choice(("weak", "full", "full+vote", "semi", "ours", "ours+vote"), "segmenters to train")
+    methods: tuple = _choice(("weak", "full", "full+vote", "semi", "ours", "ours+vote"),
+                             f"segmenters to train, of {', '.join(METHODS)}")
     weak_films: int = _choice(0, "pseudo-labelled films that segmenters learn from; 0: all", least=0)
     expert_share: float = _choice(0.9, "semi-supervised: probability that a draw is an expert film", least=0, most=1)
     temperature: float = _choice(1., "distillation: temperature; the student takes twice as many steps as others",
@@ -218,6 +219,14 @@ class Option:
     words: tuple = () # the values it can take, where only these are possible
     least: float = None # the smallest number it can be
     most: float = None # the largest number it can be
+    @property
+    def bounds(self): # a text: which numbers or words it takes, where its help does not say so
+        if any(word not in self.help for word in self.words):
+            return f"one of {', '.join(self.words)}"
+        if self.least is None:
+            return ""
+        least = "above 0" if 0 < self.least < 1e-6 else f"{self.least:g} or more"
+        return least if self.most is None or self.most > 10_000 else f"{self.least:g} to {self.most:g}"
 
 # %% ../nbs/01_choices.ipynb #0042
 def _options_of(group): # a field of `Choices`
@@ -337,6 +346,12 @@ def options_text(choices:Choices # of a run
     "The choices of a run as a file for `chexseg run --config`."
     values = option_values(choices).items()
     return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values)
+
+# %% ../nbs/01_choices.ipynb #valuet2
+def value_text(value # of an option
+)->str: # as one types it
+    "The value of an option, for a message."
+    return (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else repr(value)
 
 # %% ../nbs/01_choices.ipynb #0066
 ZOO = ("gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "scorecam", "integratedgradients",

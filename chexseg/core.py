@@ -6,7 +6,7 @@
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'StrPath', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
            'check_name', 'counted', 'checks_arguments', 'check_tasks', 'given_paths', 'image_id', 'rng', 'set_seed',
            'may_write', 'refuse_device', 'is_in', 'atomic_path', 'json_text', 'write_json', 'sealed', 'read_json',
-           'once', 'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'without_bars', 'progress']
+           'once', 'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'bars_of', 'without_bars', 'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import errno
@@ -81,6 +81,8 @@ def check_name(
     known = list(known)
     if name in known:
         return name
+    if not known:
+        raise ChexsegError(f"Unknown {what} {name!r:.80}: there is none to choose from.")
     near = get_close_matches(str(name), known, 1, 0.5)
     some = ", ".join(known[:30]) + ", ..."*(len(known) > 30)
     mend = f"did you mean {near[0]!r}?" if near else f"choose from {some}."
@@ -299,8 +301,9 @@ def read_json(path:StrPath # file to read
     except OSError as e:
         raise ChexsegError(f"{path} cannot be read ({e.strerror}): name a file that may be read.") from None
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
-        why = f"{path} is not valid JSON ({e}): it may be a download that broke off; fetch it again."
-        raise ChexsegError(why) from None
+        broken = Path(path).suffix.lower() in (".json", ".part")
+        mend = "it may be a download that broke off; fetch it again." if broken else "name a file that ends in .json."
+        raise ChexsegError(f"{path} is not valid JSON ({e}): {mend}") from None
 
 # %% ../nbs/00_core.ipynb #0062
 MOST_PIXELS = 100_000_000 # of a film
@@ -402,16 +405,22 @@ class Bar(tqdm):
             print(f"{self.desc}: {self.n:,} in {seconds:.0f} s", file=log or self.fp, flush=True)
 
 # %% ../nbs/00_core.ipynb #0082
-_bars = ContextVar("bars", default=True)
+_bars = ContextVar("bars", default="") # what stands before their names; None: there are no bars
 
 @contextmanager
-def without_bars():
-    "As long as this lasts, nothing is said of how far work is."
-    before = _bars.set(False)
+def bars_of(
+    what, # whose work it is, such as "ours"; None: there are no bars, whatever is said within
+): # a context
+    "As long as this lasts, bars say whose work they show."
+    before = _bars.set(None if _bars.get() is None else what)
     try:
         yield
     finally:
         _bars.reset(before)
+
+def without_bars(): # a context
+    "As long as this lasts, nothing is said of how far work is."
+    return bars_of(None)
 
 # %% ../nbs/00_core.ipynb #0083
 def progress(
@@ -422,9 +431,10 @@ def progress(
     "A progress bar that names its work."
     notebook = "ipykernel" in sys.modules # there the error stream is red
     seen = notebook or sys.stderr.isatty()
-    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0 or not _bars.get()
+    quiet = os.environ.get("CHEXSEG_PROGRESS") == "0" or world()[0] > 0 or _bars.get() is None
     stream = sys.stdout if notebook else sys.stderr if seen else io.StringIO()
-    bar = Bar(items, desc=desc, total=total, leave=False, disable=quiet, mininterval=0.3 if seen else 60, file=stream,
-              ascii=" ━")
+    whose = f"{_bars.get()}: " if _bars.get() else ""
+    bar = Bar(items, desc=whose + desc, total=total, leave=False, disable=quiet, mininterval=0.3 if seen else 60,
+              file=stream, ascii=" ━")
     bar.log = None if seen else sys.stderr
     return bar

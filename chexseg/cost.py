@@ -98,18 +98,31 @@ def run_work(
                 3*n, _steps(c, roles), passes, c.irnet.steps*irnet, n*(1 + irnet))
 
 # %% ../nbs/72_cost.ipynb #0023
-def _best_seconds(work, least=.4)->float: # of a function without arguments, after one call that does not count
+def _shortest(work, clock, least=.4)->float: # seconds, of up to twenty calls after one that does not count
     def taken():
-        start = time.perf_counter()
+        start = clock()
         work()
         if best_device().type == "cuda":
             torch.cuda.synchronize()
-        return time.perf_counter() - start
+        return clock() - start
     taken()
     found = [taken()]
     while len(found) < 20 and sum(found) < least:
         found.append(taken())
     return min(found)
+
+# %% ../nbs/72_cost.ipynb #onecore2
+def _alone(work)->float: # seconds that one thread works at it, whatever else the processor does
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _shortest(work, time.thread_time)
+    finally:
+        torch.set_num_threads(threads)
+
+def _best_seconds(work)->float: # of a function without arguments, as on a machine that does nothing else
+    seconds = _shortest(work, time.perf_counter)
+    return seconds if best_device().type == "cuda" else min(seconds, _alone(work))
 
 # %% ../nbs/72_cost.ipynb #0025
 def _a_step(model, x): # a function that trains a network on noise once
@@ -216,7 +229,7 @@ def _span(low, high)->str: # of seconds
 def _others(load, cores)->list: # load: how many processes want to work, as `os.getloadavg` tells; lines of text
     if load < 1.5*cores:
         return []
-    return [f"Other programs were busy when this was measured (a load of {load:.0f} on {cores} cores): it may be faster."]
+    return [f"Other programs are busy (a load of {load:.0f} on {cores} cores): as long as they are, it takes longer."]
 
 def _load()->float: # 0 where nobody can tell
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.

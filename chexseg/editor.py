@@ -20,7 +20,7 @@ from .canvas import FRONT_END, STYLE
 from .cases import disagreement
 from .core import OBSERVATIONS, TASKS, ChexsegError, StrPath, check_name, checks_arguments, given_paths, image_id
 from .data import Part
-from .evaluation import areas_table
+from .evaluation import areas_table, interval, iou_from_areas, resample
 from .explore import jpeg
 from .importing import masks_from
 from .masks import MaskSet
@@ -436,6 +436,24 @@ def _readings(first, second)->tuple: # two files or folders -> their `MaskSet`s 
     both = [MaskSet({i: kept(masks.masks[i]) for i in ids}, in_order(one | other)) for masks in read]
     return *both, ([i for i in a.ids if i not in b], [i for i in b.ids if i not in a])
 
+# %% ../nbs/71_outline_editor.ipynb #whether1
+def _whether(areas)->pd.DataFrame: # a row a task: who has outlined it on how many films, and Cohen's kappa
+    from sklearn.metrics import cohen_kappa_score
+    seen = areas.pred > 0, areas.truth > 0
+    names = (("both", 3), ("only first", 1), ("only second", 2), ("neither", 0))
+    counts = {name: (seen[0] + 2*seen[1] == k).sum(0) for name, k in names}
+    pairs = zip(*(s.T for s in seen))
+    kappa = [cohen_kappa_score(a, b) if len({*a, *b}) > 1 else np.nan for a, b in pairs]
+    return pd.DataFrame(counts | dict(kappa=kappa), index=areas.tasks)
+
+# %% ../nbs/71_outline_editor.ipynb #where1
+def _where(areas)->pd.DataFrame: # a row a task: mean IoU with its 95% interval, and Dice, of films where both outlined it
+    iou = iou_from_areas(areas, "both") # films where one has outlined nothing have no overlap to speak of
+    low, high = interval(resample(dict(both=iou))["both"][areas.tasks])
+    few = iou.count() < 2 # one film has no spread
+    dice = (2*iou/(1 + iou)).mean()
+    return pd.DataFrame(dict(IoU=iou.mean(), low=low.mask(few), high=high.mask(few), Dice=dice))
+
 # %% ../nbs/71_outline_editor.ipynb #0ef08934
 @checks_arguments
 def compare_readers(
@@ -445,19 +463,13 @@ def compare_readers(
     "Two readers side by side, on the films that both have read."
     a, b, others = _readings(first, second)
     areas = areas_table(a, b, a.ids)
-    outlined = (areas.pred > 0) + 2*(areas.truth > 0)
-    names = (("both", 3), ("only first", 1), ("only second", 2), ("neither", 0))
-    counts = {name: (outlined == k).sum(0) for name, k in names}
-    both = np.where(outlined == 3, 1, np.nan) # films where one has outlined nothing have no overlap to speak of
-    overlap = {"IoU": both*areas.shared/areas.union, "Dice": both*2*areas.shared/(areas.pred + areas.truth)}
-    means = {name: pd.DataFrame(values).mean().to_numpy() for name, values in overlap.items()}
-    table = pd.DataFrame(counts | means, index=a.tasks)
+    table = pd.concat([_whether(areas), _where(areas)], axis=1)
     return table, films_to_outline({"first": a, "second": b}), others
 
 # %% ../nbs/71_outline_editor.ipynb #agreement
 def reader_agreement(
     first, # as for `compare_readers`
     second, # the same of another reader
-)->pd.DataFrame: # a row a finding that either has outlined: films of both, the first, the second, neither; IoU and Dice
+)->pd.DataFrame: # a row a finding: both, only first, only second, neither, kappa; IoU, low, high, Dice
     "How far two readers agree on the films that both have read."
     return compare_readers(first, second)[0]

@@ -108,6 +108,7 @@ class Adapter(NamedTuple):
     loses: str = "" # what is lost on the way in or out
     holds: str = "masks" # or "boxes"
     pictures: bool = False # are its files pictures, which could be taken for films?
+    ending: str = "" # of its file's name; empty where it is a folder
 
 # %% ../nbs/19_formats.ipynb #0027
 def check_frame(
@@ -380,4 +381,4 @@ def _write_det(
 CHESTX_DET_JSON = Adapter(
     "chestx-det", "ChestX-Det's JSON, 13 findings outlined on films of 1024 x 1024 (Lian et al. 2021)", _read_det,
     _write_det, lambda look: isinstance(look.json, list) and look.json[:1] != [] and "syms" in dict_of(look.json[0]),
-    "instances of one finding become one mask")
+    "instances of one finding become one mask", ending=".json")

@@ -454,6 +454,8 @@ def export_masks(
 )->str: # a sentence
     "Write masks as another project has them."
     adapter, out = FORMATS[check_name(format, FORMATS, "format")], Path(out)
+    if adapter.ending and out.suffix.lower() != adapter.ending:
+        raise ChexsegError(f"{out}: {format} is a file that ends in {adapter.ending}: name {out.name}{adapter.ending}.")
     if out.is_file() and not overwrite:
         raise ChexsegError(f"{out} is there already: name another file, or say that it may go (--overwrite).")
     masks = renamed(masks, rename, tasks)

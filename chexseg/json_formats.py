@@ -308,12 +308,13 @@ def _write_labelme(masks, path, names=None): # as `Adapter.write`
 # %% ../nbs/20_json_formats.ipynb #0061
 JSON_FORMATS = [
     Adapter("chexlocalize", "CheXlocalize's JSON (Saporta et al. 2022); run lengths are written, outlines read too",
-            _read_chexlocalize, _write_runs, lambda look: _has_runs(look.json)),
+            _read_chexlocalize, _write_runs, lambda look: _has_runs(look.json), ending=".json"),
     Adapter("outlines", "CheXlocalize's JSON of outlines", _read_chexlocalize, _write_outlines,
-            lambda look: _has_outlines(look.json), "that a film was looked at for a finding which no film shows"),
+            lambda look: _has_outlines(look.json), "that a film was looked at for a finding which no film shows",
+            ending=".json"),
     Adapter("coco", "COCO's JSON (Lin et al. 2014), from many programs that outline", _read_coco, _write_coco,
             lambda look: "annotations" in dict_of(look.json) and "images" in look.json,
-            "instances of one finding become one mask"),
+            "instances of one finding become one mask", ending=".json"),
     Adapter("labelme", "a folder of LabelMe's JSON, one file a film", _read_labelme, _write_labelme,
             lambda look: "shapes" in dict_of(look.json), "instances of one finding become one mask"),
 ]

@@ -205,13 +205,20 @@ def read_labels(
     return found
 
 # %% ../nbs/14_own.ipynb #0041
-_ENDINGS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom")
 
 # %% ../nbs/14_own.ipynb #0042
+def _is_picture(path)->bool: # by its content
+    try:
+        with open_picture(path):
+            return True
+    except ChexsegError:
+        return False
+
 def _is_film(path)->bool: # by its ending; where it has none, by its content
     if path.name.startswith(".") or not path.is_file():
         return False
-    return path.suffix.lower() in _ENDINGS or (not path.suffix and is_dicom(path))
+    return path.suffix.lower() in _ENDINGS or (not path.suffix and (is_dicom(path) or _is_picture(path)))
 
 # %% ../nbs/14_own.ipynb #isrun
 def is_run_folder(folder # which may not exist
@@ -238,7 +245,7 @@ labels.csv              One row a film. Path: the film. Patient: whose it is, so
                         tested on. Split: train, val or test; leave the whole column blank to have the films with
                         masks divided. Then one column a finding: 1 it is there, 0 it is not, -1 uncertain, blank
                         not mentioned (which counts as 0).
-films/                  The films: PNG, JPEG or DICOM, in any folders. Give every film its own name.
+films/                  The films: DICOM, PNG, JPEG, TIFF or BMP, in any folders. Give every film its own name.
 masks/FINDING/FILM.png  What somebody outlined: white inside, black outside, of the film's size, called like the
                         film. All black says that somebody looked and found nothing. Instead of pictures,
                         never beside them, outlines.json may hold polygons, as the outline editor writes

@@ -22,8 +22,8 @@ import pandas as pd
 
 from .choices import METHODS, STAGES, make_choices
 from .classifier import auroc_table, fit_classifier, load_classifier, predict_probs
-from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, digest, read_json, rng,
-                          versions, wait_for, watching, world, write_json)
+from .core import (ChexsegError, StrPath, atomic_path, bars_of, check_name, checks_arguments, digest, read_json,
+                          rng, versions, wait_for, watching, world, write_json)
 from .border import border_table, border_text, even_maps
 from .boxed_masks import into_boxes, kept_boxes, weak_maps
 from .cards import write_cards
@@ -395,7 +395,7 @@ def run_segmenters(run):
         if done.exists() and path.with_suffix(".safetensors").exists():
             continue
         nothing_to_share = method.vote_on and world()[0]
-        with resumable(run/f".resume-{name}"):
+        with resumable(run/f".resume-{name}"), bars_of(name):
             model = None if nothing_to_share else _watched(run, name)
         if world()[0]:
             wait_for(done)

@@ -21,7 +21,7 @@ import torch
 from fastcore.basics import chunked
 from PIL import Image, ImageDraw, ImageFont
 
-from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, given_paths, image_id,
+from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, counted, given_paths, image_id,
                           may_write, progress)
 from .data import Part, Study
 from .films import check_free, file_numbers
@@ -55,6 +55,8 @@ def find_inputs(
                            + ": name a film, a folder of films or a pattern.")
     if odd := [f for f in found if not f.name.isprintable()]:
         raise ChexsegError(f"{str(odd[0])!r} has letters in its name that cannot be written into a table: rename it.")
+    if not any(f.exists() for f in found):
+        raise ChexsegError(f"{found[0]} does not exist: name a film, a folder of films or a pattern.")
     return list(dict.fromkeys(found))
 
 # %% ../nbs/58_predict.ipynb #0010
@@ -340,8 +342,9 @@ def unlike_text(
         return ""
     named = ", ".join(f"{r.id} ({r.unlike:g})" for r in far.head(most).itertuples())
     more = f" and {len(far) - most:,} more" if len(far) > most else ""
-    return (f"{len(far):,} of {len(table):,} films are unlike those that the segmenter has learnt from, {named}{more}: "
-            "their masks may be worth little (column unlike of the table; 1 is the limit).")
+    are, their = ("is", "its") if len(far) == 1 else ("are", "their")
+    return (f"{len(far):,} of {counted(len(table), 'film')} {are} unlike those that the segmenter has learnt from, "
+            f"{named}{more}: {their} masks may be worth little (column unlike of the table; 1 is the limit).")
 
 # %% ../nbs/58_predict.ipynb #0075
 def _for_model(model, study)->Part: # all films of a study with all tasks of a model; what the study lacks is unknown

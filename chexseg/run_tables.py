@@ -201,7 +201,9 @@ def _write_chexmask(masks, path, names=None): # as `Adapter.write`
 # %% ../nbs/21_run_tables.ipynb #0034
 RUN_TABLES = [
     Adapter("siim", "SIIM-ACR's table of pneumothoraces (2019), films of 1024 x 1024", _read_siim, _write_siim,
-            lambda look: "encodedpixels" in look.columns, "several pneumothoraces of a film become one mask"),
+            lambda look: "encodedpixels" in look.columns, "several pneumothoraces of a film become one mask",
+            ending=".csv"),
     Adapter("chexmask", "CheXmask's table of lungs and hearts (Gaggion et al. 2024)", _read_chexmask, _write_chexmask,
-            lambda look: any(t.lower() in look.columns for t in ORGANS), "landmarks and estimates of quality"),
+            lambda look: any(t.lower() in look.columns for t in ORGANS), "landmarks and estimates of quality",
+            ending=".csv"),
 ]

@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from . import __version__
-from .choices import METHODS, STAGES, Choices, option_values, options_text, read_choices
+from .choices import METHODS, STAGES, Choices, option_values, options_text, read_choices, value_text
 from .core import (ChexsegError, StrPath, atomic_path, checks_arguments, digest, is_in, once, read_json,
                           versions, world, write_json)
 from .data import Part, Squares, Study
@@ -64,7 +64,7 @@ def _kept_choices(path)->Choices: # those that a folder was made with
 # %% ../nbs/60_runs.ipynb #3f070775
 def _check_same(folder, was, now): # a folder belongs to the choices it was begun with
     for name, old, new in _differing(option_values(was), option_values(now)):
-        raise ChexsegError(f"{folder} holds a run with {name}={old!r}, not {new!r}: "
+        raise ChexsegError(f"{folder} holds a run with {name}={value_text(old)}, not {value_text(new)}: "
                            "name another folder with --out, or the same choice.")
 
 # %% ../nbs/60_runs.ipynb #3df828bf

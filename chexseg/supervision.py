@@ -272,7 +272,7 @@ def _new_segmenter(tasks, side, encoder, weights, decoder, seed, begin=None, **t
 # %% ../nbs/47_supervision.ipynb #0071
 class Training(NamedTuple):
     "How a segmenter is trained, whatever it learns from."
-    steps: int = 300 # training steps
+    steps: int = 300 # training steps, rounded down to a multiple of epochs
     bs: int = 16 # films a batch
     lr: float = 2e-3 # peak learning rate
     epochs: int = 6 # how often the outlined films are looked at

@@ -21,7 +21,7 @@ from chexseg.evaluation import CONVENTIONS, bootstrap, fractions
 from chexseg.pipeline import RUN_STAGE, run_pipeline
 from chexseg.report import EXPLAINED, results_text
 from chexseg.runs import Run, story
-from chexseg.settings import EXIT_CODES
+from chexseg.settings import EXIT_CODES, FIRST_STEPS
 
 OWN = ("init", "run", "predict", "retune", "verify", "phantom", "excerpt", "study", "figures", "subgroups", "runs",
        "completion", "check", "import", "export", "cards", "push", "pull", "chexlocalize", "agree")
@@ -51,6 +51,12 @@ def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
         parser().parse_args([*command, "--help"])
     assert stop.value.code == 0 and "usage:" in capsys.readouterr().out
+
+
+def test_the_first_steps_of_the_help_are_commands_that_are_understood():
+    steps = [line.split("  ")[1].split() for line in FIRST_STEPS.splitlines() if line.startswith("  chexseg")]
+    assert [parser().parse_args(words[1:]).command for words in steps] == ["run", "init", "check", "run", "predict"]
+    assert FIRST_STEPS in parser().format_help()
 
 
 def test_installed_command_answers():

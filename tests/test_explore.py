@@ -518,12 +518,18 @@ def test_two_readers_are_put_side_by_side(tmp_path, capsys):
     status, out, _ = agree(capsys, ann, ben, "--out", tmp_path/"films.csv")
     row = next(line for line in out.splitlines() if line.startswith("Rib")).split()
     half = 21*41/41**2 # both edges of an outline are inside
-    assert status == 0 and row[1:5] == ["2", "1", "0", "1"] and float(row[5]) == pytest.approx((1 + half)/2, abs=.006)
+    assert status == 0 and row[1:5] == ["2", "1", "0", "1"]
+    kappa = (3/4 - 1/2)/(1 - 1/2) # they agree on three of four films; 3 and 2 of them with a rib: by chance on half
+    expected = (kappa, (1 + half)/2, half, 1, (1 + 2*half/(1 + half))/2) # kappa; IoU, low, high; Dice
+    assert [float(cell) for cell in row[5:]] == pytest.approx(expected, abs=.006)
     films = pd.read_csv(tmp_path/"films.csv", index_col="id", keep_default_na=False)
     assert list(films.index) == ["c", "b", "a", "d"] and list(films.disputed) == ["Rib", "Rib", "", ""]
     assert films.disagreement.tolist() == pytest.approx([1, 1 - half, 0, 0])
     assert "On 4 films that both hold" in out
     assert f"1 film only in {ann}: e\n" in out and f"1 film only in {ben}: f\n" in out
+    disputed = out.partition("Most disputed")[2]
+    assert [line.split()[0] for line in disputed.splitlines()[3:]] == ["c", "b"] # those on which they differ
+    assert "No film is disputed." in agree(capsys, ann, ann)[1]
 
 
 def test_a_reader_is_put_beside_a_network(tmp_path, capsys):

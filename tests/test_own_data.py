@@ -364,6 +364,13 @@ def test_outlined_findings_without_a_column_are_told(hearts):
     assert len(told) == 1 and told[0].startswith(expected)
 
 
+def test_masks_that_are_there_twice_are_told_before_what_follows_from_it(hearts):
+    masks = sorted((hearts/"masks/Heart").iterdir())
+    (hearts/"outlines.json").write_text(json.dumps({f.stem: {"img_size": [SIDE, SIDE]} for f in masks}))
+    stops = check_data(hearts, workers=0).stops
+    assert [t.kind for t in stops] == ["masks"] and "only one of them can be read" in stops[0].sentence
+
+
 def test_a_finding_whose_column_is_blank_says_what_to_fill_in(hearts, capsys):
     table = pd.read_csv(hearts/"labels.csv")
     table["Heart"] = np.nan
