@@ -64,7 +64,9 @@ lab: .venv/.ready ## JupyterLab on the tutorials
 docs: .venv/.ready ## the chapters as a web site, nothing run: _docs/index.html
 	$(BIN)/python docs/book.py
 
-test: lint check nbtest pytest newest ## everything that CI checks
+test: lint check ## everything that CI checks
+	$(MAKE) --no-print-directory -j2 nbtest newest # a long page alone would leave a core idle
+	$(MAKE) --no-print-directory pytest
 
 lint: .venv/.ready ## one statement a line, no unused names
 	$(BIN)/ruff check --quiet chexseg docs tests benchmarks setup.py
