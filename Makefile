@@ -65,7 +65,7 @@ docs: .venv/.ready ## the chapters as a web site, nothing run: _docs/index.html
 	$(BIN)/python docs/book.py
 
 test: lint check ## everything that CI checks
-	$(MAKE) --no-print-directory -j2 nbtest newest # a long page alone would leave a core idle
+	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory -j2 nbtest newest # alone, the one page would leave a core idle
 	$(MAKE) --no-print-directory pytest
 
 lint: .venv/.ready ## one statement a line, no unused names
