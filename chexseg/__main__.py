@@ -94,7 +94,7 @@ def _add_model(p):
 
 def _add_predict(commands):
     p = commands.add_parser("predict", help="outline films with a run's segmenter")
-    p.add_argument("films", nargs="+", metavar="FILM", help="JPEG, PNG or DICOM; a folder of them; a pattern")
+    p.add_argument("films", nargs="+", metavar="FILM", help="DICOM, JPEG, PNG, TIFF or BMP; a folder of them; a pattern")
     _add_model(p)
     p.add_argument("--out", default="predictions", help="folder for what is found (default: %(default)s)")
     p.add_argument("--write", nargs="+", metavar="WHAT", help="overlays, masks, json or csv (default: all); and "
@@ -409,11 +409,12 @@ def _agree(first, second, out):
           "where both outlined it the mean IoU, low and high of its 95% interval, and the mean Dice")
     print(table.round(2).to_string(na_rep="-"))
     apart = films[films.disagreement > 0].head(5)
-    most = f"Most disputed (1 less the mean IoU)\n{apart.round(2).to_string()}"
+    most = f"Most disputed (1 less the mean IoU)\n{apart.rename_axis(None).round(2).to_string()}"
     print(f"\n{most if len(apart) else 'No film is disputed.'}")
     if out:
         with atomic_path(out) as p:
-            films.to_csv(p, index_label="id")
+            films.round(4).to_csv(p, index_label="id")
+        print(f"\nAll films, most disputed first: {out}")
 
 # %% ../nbs/82_cli.ipynb #0076
 def _completion(shell):

@@ -43,6 +43,7 @@ def _run_row(run, top)->dict: # one line of the list
     c, done = run.choices, [s for s in STAGES if run.finished(s)]
     films = run.films if (run/"films.json").exists() else {}
     row = dict(run=os.path.relpath(run.folder, top), finished=done[-1] if done else "nothing", seed=c.run.seed)
+    films = films | dict(weak=films.get("weak", 0) + films.get("held", 0)) # both have labels alone
     row |= {f"{role} films": films.get(role, 0) for role in ("expert", "weak", "test")}
     if run.finished("scores"):
         means = run.results().query("task == 'mIoU'").set_index("method")["mean"]

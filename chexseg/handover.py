@@ -61,12 +61,15 @@ def segmenter_path(
         return _of_run(path, method)
     if not path.with_suffix(".json").exists():
         raise ChexsegError(f"{model} is neither a run nor a segmenter: name one with --model; chexseg run makes a run.")
+    if method and method != path.stem:
+        raise ChexsegError(f"{model} is one segmenter, not {method}: leave --method out, or name the run that has it.")
     return path
 
 # %% ../nbs/80_handover.ipynb #segpathb
 def _of_run(folder, method): # the segmenter of a run, which may have been stopped
     from chexseg.runs import Run
     run = Run(folder)
+    check_name(method or run.choices.run.methods[-1], run.choices.run.methods, f"method of {folder}")
     path = folder/"segmenters"/(method or run.choices.run.methods[-1])
     if not path.with_suffix(".json").exists() and not run.finished("segmenters"):
         done = [m for m in run.choices.run.methods if (folder/"segmenters"/f"{m}.json").exists()]

@@ -51,7 +51,7 @@ def find_inputs(
         inside = Path(out).resolve() if out else None
         found += [f for f in some if not inside or inside not in f.resolve().parents]
     if not found:
-        raise ChexsegError(f"There is no film in {what}" + f" outside of {out}, the folder to write"*bool(out)
+        raise ChexsegError(f"There is no film in {', '.join(map(str, given_paths(what)))}" + f" outside of {out}, the folder to write"*bool(out)
                            + ": name a film, a folder of films or a pattern.")
     if odd := [f for f in found if not f.name.isprintable()]:
         raise ChexsegError(f"{str(odd[0])!r} has letters in its name that cannot be written into a table: rename it.")
@@ -141,7 +141,7 @@ def _row(id, path, masks, scores, tasks)->dict: # of the table; masks: (tasks, h
     row = dict(id=id, path=path, height=masks.shape[1], width=masks.shape[2])
     for task, mask, score in zip(tasks, masks, scores):
         n = int(np.count_nonzero(mask))
-        row |= {f"{task}: probability": round(float(score), 4), f"{task}: pixels": n, f"{task}: share": n/mask.size}
+        row |= {f"{task}: probability": round(float(score), 4), f"{task}: pixels": n, f"{task}: share": round(n/mask.size, 6)}
     ratio = cardiothoracic_ratio(masks, tasks)
     return row if np.isnan(ratio) else row | {"cardiothoracic ratio": round(ratio, 3)}
 
@@ -323,6 +323,8 @@ def predict_files(
     "Outline films and write down what was found; a film that fails is noted and the others go on."
     out = Path(out)
     write = [check_name(w, OUTPUTS, "output") for w in write]
+    if out.exists() and not out.is_dir():
+        raise ChexsegError(f"{out} is a file: name a folder to write into (--out).")
     part = files_part(find_inputs(what, out))
     model = model if isinstance(model, Segmenter) else load_segmenter(model)
     made = _outlined(model.eval(), part, out, write, overwrite, bs)
@@ -343,6 +345,9 @@ def unlike_text(
     named = ", ".join(f"{r.id} ({r.unlike:g})" for r in far.head(most).itertuples())
     more = f" and {len(far) - most:,} more" if len(far) > most else ""
     are, their = ("is", "its") if len(far) == 1 else ("are", "their")
+    if len(table) == len(far) > 1:
+        return (f"None of the {len(far):,} films is like those that the segmenter has learnt from: their masks may be worth "
+                f"little (column unlike of the table, {far.unlike.min():g} and more; 1 is the limit).")
     return (f"{len(far):,} of {counted(len(table), 'film')} {are} unlike those that the segmenter has learnt from, "
             f"{named}{more}: {their} masks may be worth little (column unlike of the table; 1 is the limit).")
 

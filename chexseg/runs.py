@@ -108,7 +108,7 @@ class Run:
             was = _moved(self.folder, was, choices or was)
             _check_same(folder, was, choices or was)
         elif choices is None:
-            raise ChexsegError(f"{folder} is not a run folder: start one with `chexseg run --out {folder}`.")
+            raise ChexsegError(f"{folder} is not a run folder: name one, or begin one with `chexseg run --out RUN`.")
         else:
             write_json(path, dict(format=FORMAT, choices=asdict(choices)))
             with atomic_path(self.folder/"run.toml") as p:

@@ -371,6 +371,19 @@ def test_masks_that_are_there_twice_are_told_before_what_follows_from_it(hearts)
     assert [t.kind for t in stops] == ["masks"] and "only one of them can be read" in stops[0].sentence
 
 
+def test_films_that_all_have_masks_are_told_what_is_missing(hearts):
+    table = pd.read_csv(hearts/"labels.csv")
+    outlined = {f.stem for f in (hearts/"masks/Heart").iterdir()}
+    table[[p.split("/")[-1].split(".")[0] in outlined for p in table.Path]].to_csv(hearts/"labels.csv", index=False)
+    stops = [t.sentence for t in check_data(hearts, workers=0).stops if t.what == "train"]
+    assert len(stops) == 1 and "All films have masks: list films without masks, too, or write train" in stops[0]
+
+
+def test_a_finding_that_comes_later_needs_a_column(hearts, capsys):
+    status, out, _ = said(capsys, "init", hearts, "--tasks", "Heart", "Nodule")
+    assert status == 0 and "labels.csv has no column Nodule: add it" in out and "no column Heart" not in out
+
+
 def test_a_finding_whose_column_is_blank_says_what_to_fill_in(hearts, capsys):
     table = pd.read_csv(hearts/"labels.csv")
     table["Heart"] = np.nan
