@@ -43,8 +43,7 @@ def _add_choices(p):
     for option in options().values():
         names = ["--" + option.name.replace("_", "-"), *["--from"]*(option.name == "begin")]
         if option.name != "data":
-            given = _option(option.default, option.help, option.bounds)
-            p.add_argument(*reversed(names), dest=option.name, **given)
+            p.add_argument(*reversed(names), dest=option.name, **_option(option.default, option.help, option.bounds))
 
 # %% ../nbs/82_cli.ipynb #0011
 def _add_run(commands):

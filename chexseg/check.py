@@ -107,11 +107,11 @@ def _shared_patients(table): # yields troubles
 def _gaps(study): # yields troubles: splits without films, tasks without a positive training film
     there = set(study.table.split)
     bare = ~study.table.id.isin(study.experts.ids)
-    mend = ("" if bare.any() else " All films have masks: list films without masks, too, or write train, val and test into "
-            "the column Split of labels.csv, train for about half of the films.")
+    mend = ("" if bare.any() else " All films have masks: list films without masks, too, or write train, val and test "
+            "into the column Split of labels.csv, train for about half of the films.")
     for split in {"train", "val", "test"} - there:
-        yield Trouble("stop", "split", split, f"There is no film of the split {split!r}: a run needs train, val and test."
-                      + mend*(split == "train"))
+        said = f"There is no film of the split {split!r}: a run needs train, val and test."
+        yield Trouble("stop", "split", split, said + mend*(split == "train"))
     train = study.table[study.table.split == "train"]
     for t in study.tasks if "train" in there else ():
         if not (train[t] == 1).any():

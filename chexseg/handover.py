@@ -62,7 +62,7 @@ def segmenter_path(
     if not path.with_suffix(".json").exists():
         raise ChexsegError(f"{model} is neither a run nor a segmenter: name one with --model; chexseg run makes a run.")
     if method and method != path.stem:
-        raise ChexsegError(f"{model} is one segmenter, not {method}: leave --method out, or name the run that has it.")
+        raise ChexsegError(f"{model} is one segmenter, not {method}: leave --method out, or name a run that has it.")
     return path
 
 # %% ../nbs/80_handover.ipynb #segpathb

@@ -343,7 +343,8 @@ def init_folder(
         return said + _where(find_films(folder), folder)
     new, _ = unlisted(folder/"labels.csv")
     columns = pd.read_csv(folder/"labels.csv", nrows=0).columns
-    said += [f"labels.csv has no column {t}: add it, with 1 where the film shows it" for t in tasks if t not in columns]
+    lost = [t for t in tasks if t not in columns]
+    said += [f"labels.csv has no column {t}: add it, with 1 where the film shows it" for t in lost]
     return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {folder} --add does"]*bool(new)
 
 # %% ../nbs/14_own.ipynb #new5

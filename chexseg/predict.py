@@ -51,8 +51,8 @@ def find_inputs(
         inside = Path(out).resolve() if out else None
         found += [f for f in some if not inside or inside not in f.resolve().parents]
     if not found:
-        raise ChexsegError(f"There is no film in {', '.join(map(str, given_paths(what)))}" + f" outside of {out}, the folder to write"*bool(out)
-                           + ": name a film, a folder of films or a pattern.")
+        places = ", ".join(map(str, given_paths(what))) + f" outside of {out}, the folder to write"*bool(out)
+        raise ChexsegError(f"There is no film in {places}: name a film, a folder of films or a pattern.")
     if odd := [f for f in found if not f.name.isprintable()]:
         raise ChexsegError(f"{str(odd[0])!r} has letters in its name that cannot be written into a table: rename it.")
     if not any(f.exists() for f in found):
@@ -141,7 +141,8 @@ def _row(id, path, masks, scores, tasks)->dict: # of the table; masks: (tasks, h
     row = dict(id=id, path=path, height=masks.shape[1], width=masks.shape[2])
     for task, mask, score in zip(tasks, masks, scores):
         n = int(np.count_nonzero(mask))
-        row |= {f"{task}: probability": round(float(score), 4), f"{task}: pixels": n, f"{task}: share": round(n/mask.size, 6)}
+        row |= {f"{task}: probability": round(float(score), 4), f"{task}: pixels": n}
+        row[f"{task}: share"] = round(n/mask.size, 6)
     ratio = cardiothoracic_ratio(masks, tasks)
     return row if np.isnan(ratio) else row | {"cardiothoracic ratio": round(ratio, 3)}
 
@@ -346,8 +347,8 @@ def unlike_text(
     more = f" and {len(far) - most:,} more" if len(far) > most else ""
     are, their = ("is", "its") if len(far) == 1 else ("are", "their")
     if len(table) == len(far) > 1:
-        return (f"None of the {len(far):,} films is like those that the segmenter has learnt from: their masks may be worth "
-                f"little (column unlike of the table, {far.unlike.min():g} and more; 1 is the limit).")
+        return (f"None of the {len(far):,} films is like those that the segmenter has learnt from: their masks may be "
+                f"worth little (column unlike of the table, {far.unlike.min():g} and more; 1 is the limit).")
     return (f"{len(far):,} of {counted(len(table), 'film')} {are} unlike those that the segmenter has learnt from, "
             f"{named}{more}: {their} masks may be worth little (column unlike of the table; 1 is the limit).")
 
