@@ -412,7 +412,7 @@ def _agree(first, second, out):
     print(f"\n{most if len(apart) else 'No film is disputed.'}")
     if out:
         with atomic_path(out) as p:
-            films.round(4).to_csv(p, index_label="id")
+            films.round(6).to_csv(p, index_label="id")
         print(f"\nAll films, most disputed first: {out}")
 
 # %% ../nbs/82_cli.ipynb #0076

@@ -527,8 +527,9 @@ def test_two_readers_are_put_side_by_side(tmp_path, capsys):
     assert films.disagreement.tolist() == pytest.approx([1, 1 - half, 0, 0])
     assert "On 4 films that both hold" in out
     assert f"1 film only in {ann}: e\n" in out and f"1 film only in {ben}: f\n" in out
-    disputed = out.partition("Most disputed")[2]
-    assert [line.split()[0] for line in disputed.splitlines()[3:]] == ["c", "b"] # those on which they differ
+    disputed = out.partition("Most disputed")[2].partition("\n\n")[0].splitlines()[2:]
+    assert [line.split()[0] for line in disputed] == ["c", "b"] # those on which they differ
+    assert f"All films, most disputed first: {tmp_path/'films.csv'}" in out
     assert "No film is disputed." in agree(capsys, ann, ann)[1]
 
 
