@@ -21,7 +21,7 @@ from .core import ChexsegError, atomic_path, counted, world
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path)
-from .settings import EXIT_CODES, FIRST_STEPS, SHELLS, completion, hushed, notes, with_config, without_films
+from .settings import EXIT_CODES, FIRST_STEPS, SHELLS, Parser, completion, hushed, notes, with_config, without_films
 
 # %% ../nbs/82_cli.ipynb #0007
 def _option(default, help, bounds="")->dict: # arguments of argparse's `add_argument`
@@ -219,7 +219,7 @@ def _all_commands(commands): # the parser of each command, and of each study
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
     ends = "exit status:\n" + "\n".join(f"{number:5}  {text}" for number, text in EXIT_CODES.items())
-    p = argparse.ArgumentParser("chexseg", description=FIRST_STEPS, epilog=ends,
+    p = Parser("chexseg", description=FIRST_STEPS, epilog=ends,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -303,9 +303,10 @@ def _study(study, run, **chosen):
 
 # %% ../nbs/82_cli.ipynb #0059
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
-    from chexseg.predict import OUTPUTS, predict_files, unlike_text
-    path, plain = segmenter_path(model, method), begin_segs(write, out, overwrite)
-    done = predict_files(path, films, out, overwrite, OUTPUTS if plain is None else plain)
+    from chexseg.predict import OUTPUTS, find_inputs, predict_files, unlike_text
+    path, files = segmenter_path(model, method), find_inputs(films, out)
+    plain = begin_segs(write, out, overwrite, files)
+    done = predict_files(path, files, out, overwrite, OUTPUTS if plain is None else plain)
     n, lost = len(done.masks), done.wrong
     print(f"{counted(n, 'film')} outlined by {path}: {out}")
     if said := unlike_text(done.table):

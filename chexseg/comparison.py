@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .choices import STAGES, option_values
-from .core import ChexsegError
+from .core import ChexsegError, read_json
 from .evaluation import Areas, compare, fractions, patients_for
 from .runs import Run, as_run
 
@@ -39,10 +39,15 @@ def find_runs(
     return found
 
 # %% ../nbs/61_comparison.ipynb #0008
+def _nothing(run)->str: # why no stage of a run is done
+    stops = (run/"check.json").exists() and read_json(run/"check.json").get("stops")
+    return "nothing: see check.txt" if stops else "nothing"
+
 def _run_row(run, top)->dict: # one line of the list
     c, done = run.choices, [s for s in STAGES if run.finished(s)]
     films = run.films if (run/"films.json").exists() else {}
-    row = dict(run=os.path.relpath(run.folder, top), finished=done[-1] if done else "nothing", seed=c.run.seed)
+    name = run.folder.resolve().name if run.folder == Path(top) else os.path.relpath(run.folder, top)
+    row = dict(run=name, finished=done[-1] if done else _nothing(run), seed=c.run.seed)
     films = films | dict(weak=films.get("weak", 0) + films.get("held", 0)) # both have labels alone
     row |= {f"{role} films": films.get(role, 0) for role in ("expert", "weak", "test")}
     if run.finished("scores"):
@@ -74,6 +79,7 @@ def runs_text(found:RunList # as from `list_runs`
     "The runs of a folder, a line each; folders that cannot be read below them."
     shown = found.table.map(lambda v: f"{v:.3f}" if isinstance(v, float) else str(v)).replace("nan", "-")
     lines = [shown.to_string(index=False)] if len(shown) else ["There is no run here."]
+    lines += ["The columns of methods: mIoU over the test films (either)."]*bool(len(found.table.select_dtypes("float").columns))
     return "\n".join([*lines, *(f"not read: {why}" for why in found.unread.values())])
 
 # %% ../nbs/61_comparison.ipynb #497ac759

@@ -297,7 +297,7 @@ def read_json(path:StrPath # file to read
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ChexsegError(f"{path} does not exist: check the folder that you named.") from None
+        raise ChexsegError(f"{path} does not exist: check the name.") from None
     except OSError as e:
         raise ChexsegError(f"{path} cannot be read ({e.strerror}): name a file that may be read.") from None
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:

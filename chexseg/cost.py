@@ -278,7 +278,7 @@ def look_ahead(
     if study is not None:
         films = study.table.split.value_counts().to_dict()
         cost = run_cost(c, films, len(study.tasks), study.table.path.tolist())
-        more += cost_lines(cost)
+        more += ["Once this is mended:"]*bool(checked.stops) + cost_lines(cost)
     record = check_record(checked) | dict(left_out=bad, cost=cost and cost._asdict())
     return Outlook(checked, bad, check_page(checked, more), record)
 

@@ -142,10 +142,14 @@ def read_dicom_seg(path # a file that `write_dicom_seg`, or another program, wro
 # %% ../nbs/78_dicom_seg.ipynb #0029
 def check_dicom_segs(
     out, # folder that will be written
+    films, # paths of the films; one of them must be DICOM, the others will have none
     overwrite:bool=False, # may files that are there be written over?
 ):
     "Refuse, before any work, what could not be written."
     _highdicom()
+    if not any(Path(f).is_file() and is_dicom(f) for f in films):
+        raise ChexsegError(f"None of the films is DICOM, such as {films[0]}, and a DICOM-SEG has to refer to a DICOM film: "
+                           "write their masks as pictures (--write masks).")
     if not overwrite and Path(out).exists() and any(Path(out).iterdir()):
         raise ChexsegError(f"{out} holds files: name another folder, or say overwrite (--overwrite).")
 

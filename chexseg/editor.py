@@ -407,6 +407,9 @@ def _size(masks, id): # height and width of a film; None where nothing is outlin
 
 # %% ../nbs/71_outline_editor.ipynb #readingsb
 def _check_both(first, second, a, b, ids): # of two files; their masks, and the films that both hold
+    for file, masks in ((first, a), (second, b)):
+        if not masks.ids:
+            raise ChexsegError(f"{file} holds no film: name a file in which a reader has outlined some.")
     if not ids:
         raise ChexsegError(f"No film is both in {first}, where the first is called {next(iter(a.ids), '')!r}, and in "
                            f"{second}, {next(iter(b.ids), '')!r}: let both readers outline the same films.")

@@ -117,7 +117,9 @@ def open_picture(path # a picture
     except Image.DecompressionBombError:
         raise ChexsegError(f"{path} has more pixels than any film: is it one?") from None
     except Exception:
-        raise ChexsegError(f"{path} cannot be read as a film: is it JPEG, PNG or DICOM, and whole?") from None
+        raise ChexsegError(f"{path} cannot be read as a film: is it DICOM, JPEG, PNG, TIFF or BMP, and whole?") from None
+    if image.format == "TIFF" and image.n_frames > 1:
+        raise ChexsegError(f"{path} holds {image.n_frames} pages: save each film as a file of its own.")
     if image.width*image.height > MOST_PIXELS:
         raise ChexsegError(f"{path} has {image.width} x {image.height} pixels, more than any film: is it one?")
     return image
@@ -211,7 +213,7 @@ def _kept_square(
 # %% ../nbs/12_films.ipynb #0063
 @checks_arguments
 def read_film(
-    path:StrPath, # JPEG, PNG (8 or 16 bit, grey or colour) or DICOM
+    path:StrPath, # DICOM, JPEG, PNG, TIFF or BMP; 8 or 16 bit, grey or colour
     side:int=None, # letterbox into a square of this side, in pixels; None keeps the film's size
     cache=None, # folder that keeps squares on disk; None keeps none
 )->np.ndarray: # uint8 (h, w) or (side, side)

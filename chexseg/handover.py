@@ -59,6 +59,8 @@ def segmenter_path(
     path = Path(model)
     if (path/"config.json").exists():
         return _of_run(path, method)
+    if path.is_dir() and (path.parent/"stages").is_dir():
+        raise ChexsegError(f"{model} is a part of the run {path.parent}: name the run itself, --model {path.parent}.")
     if not path.with_suffix(".json").exists():
         raise ChexsegError(f"{model} is neither a run nor a segmenter: name one with --model; chexseg run makes a run.")
     if method and method != path.stem:
@@ -135,12 +137,13 @@ def begin_segs(
     write, # names of outputs, or None for the usual ones
     out, # folder for what is found
     overwrite, # may files that are there be written over?
+    films, # their paths
 ): # outputs for `predict_files`, None for the usual ones
     "Which outputs are left when DICOM-SEG is taken out; what could not be written is refused."
     if SEG not in (write or ()):
         return write
     from chexseg.dicom_seg import check_dicom_segs
-    check_dicom_segs(Path(out)/SEG, overwrite)
+    check_dicom_segs(Path(out)/SEG, films, overwrite)
     return [w for w in write if w != SEG]
 
 # %% ../nbs/80_handover.ipynb #0021

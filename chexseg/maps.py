@@ -325,7 +325,7 @@ def _unpickle(path): # whatever the file holds
         with open(path, "rb") as f:
             return _TensorsOnly(f).load()
     except FileNotFoundError:
-        raise ChexsegError(f"{path} does not exist: check the folder that you named.") from None
+        raise ChexsegError(f"{path} does not exist: check the name.") from None
     except Exception as e:
         why = (str(e) or type(e).__name__).splitlines()[0]
         raise ChexsegError(f"{path} was refused: {why}. Use maps from the CheXlocalize download only.") from None

@@ -10,6 +10,7 @@ __all__ = ['HEART', 'LUNGS', 'OUTPUTS', 'find_inputs', 'files_part', 'picture', 
 import glob
 import hashlib
 import json
+import tempfile
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,7 @@ from .films import check_free, file_numbers
 from .inference import film_masks, load_segmenter
 from .masks import MaskSet, check_runs
 from .own import find_films
+from .screening import is_blank
 from .segmentation import MaskFilms, Segmenter, batch_probs, ious_at, mask_probs
 from .show import color_of, overlay
 from .supervision import decide
@@ -214,10 +216,16 @@ def _unlike(model, squares)->dict: # {number of a film: how unlike it is}; empty
     return {} if far is None else {k: dict(unlike=round(float(d), 2)) for k, d in zip(squares, far)}
 
 # %% ../nbs/58_predict.ipynb #0046
+def _film(part, k, side)->tuple: # as it is, and as a square; refuse one that shows nothing
+    film = part.film(k)
+    if is_blank(film):
+        raise ChexsegError(f"{part.paths[k]} has one grey all over: export it again.")
+    return film, part.film(k, side)
+
 def _block(model, part, ks, write, out, wrong): # yields the masks and the row of each film that goes well
     ids, paths, side = part.ids, part.paths, model.config["side"]
     def tell(k, f): return _attempt(wrong, ids[k], paths[k], f)
-    read = {k: tell(k, lambda: (part.film(k), part.film(k, side))) for k in ks}
+    read = {k: tell(k, lambda: _film(part, k, side)) for k in ks}
     squares = {k: both[1] for k, both in read.items() if both}
     far = _unlike(model, squares)
     def finish(k, answer):
@@ -295,10 +303,16 @@ def _write_all(out, made, write): # what all films share; refuse when there is n
 # %% ../nbs/58_predict.ipynb #0060
 JOURNAL = "unfinished.jsonl"
 
+def _check_place(out): # may it be written to? Before any film is read
+    with may_write(out):
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+
 def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, in turn; those that are done are not again
     journal, about = out/JOURNAL, _fingerprint(model, write)
     before = None if overwrite else _done_before(journal, about, part)
     check_free(_files(out, part.ids, model.config["tasks"], write), file_numbers(part.paths), before is not None or overwrite)
+    _check_place(out)
     if before is None:
         journal.unlink(missing_ok=True)
     done, wrong, said = before or {}, {}, False
@@ -311,11 +325,24 @@ def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, i
     masks = MaskSet({i: rles for i, (rles, _) in done.items()}, model.config["tasks"])
     return Predicted(masks, pd.DataFrame([row for _, row in done.values()]), wrong)
 
+# %% ../nbs/58_predict.ipynb #wonders1
+def _wonders(out, part, written)->str: # what somebody would wonder at later; empty where there is nothing
+    pictures = [*sorted(out.glob("overlays/*.png")), *sorted(out.glob("masks/*/*.png"))]
+    new = {*written}
+    left = [f for f in [*pictures, out/"segmentations.json", out/"films.csv"] if f.exists() and f not in new]
+    if left:
+        return (f"{out} also holds {counted(len(left), 'file')} of another prediction, such as {left[0]}: what was written "
+                "now says nothing of them. Name a new folder to keep the two apart.")
+    if longer := [i for i, f in zip(part.ids, part.paths) if i != _name(Path(f), 0)]:
+        return (f"{counted(len(longer), 'film')} are called by their folders too, such as {longer[0]}, because others have "
+                "the same name: by themselves they would be called otherwise.")
+    return ""
+
 # %% ../nbs/58_predict.ipynb #0061
 @checks_arguments
 def predict_files(
     model, # a segmenter, or the path of one
-    what, # films, folders, patterns: JPEG, PNG or DICOM
+    what, # films, folders, patterns: DICOM, JPEG, PNG, TIFF or BMP
     out:StrPath, # folder to write into
     overwrite:bool=False, # what is there under the same names may go; films themselves are never written over
     write=tuple(OUTPUTS), # which of `OUTPUTS`
@@ -331,6 +358,8 @@ def predict_files(
     made = _outlined(model.eval(), part, out, write, overwrite, bs)
     _write_all(out, made, write)
     (out/JOURNAL).unlink(missing_ok=True)
+    if said := _wonders(out, part, _files(out, made.masks.ids, made.masks.tasks, write)):
+        warnings.warn(said)
     return made
 
 # %% ../nbs/58_predict.ipynb #0067

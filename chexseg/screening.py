@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LETTERS', 'BLANK_STD', 'INVERTED', 'TURNED', 'ALIKE', 'LARGEST', 'SAME_FILM', 'LEVELS', 'MASK', 'letters_in_a_row',
-           'Look', 'look_at', 'Screening', 'screen_films', 'chest_pattern', 'agreement', 'orientation', 'same_content',
-           'same_chest', 'matches', 'Trouble', 'film_troubles']
+           'Look', 'look_at', 'Screening', 'screen_films', 'is_blank', 'chest_pattern', 'agreement', 'orientation',
+           'same_content', 'same_chest', 'matches', 'Trouble', 'film_troubles']
 
 # %% ../nbs/17_screening.ipynb #b0f5b086
 import multiprocessing
@@ -178,6 +178,12 @@ BLANK_STD = 3. # greys: films that vary less show nothing
 # %% ../nbs/17_screening.ipynb #0042
 def _spread(thumbs)->np.ndarray: # float (n,): standard deviation of the greys of each
     return np.concatenate([t.reshape(len(t), 1024).std(1) for t in np.array_split(thumbs, len(thumbs)//4096 + 1)])
+
+# %% ../nbs/17_screening.ipynb #isblank1
+def is_blank(film:np.ndarray # uint8 (h, w)
+)->bool:
+    "Does a film show nothing?"
+    return bool(_spread(_thumbnail(film)[None])[0] < BLANK_STD)
 
 # %% ../nbs/17_screening.ipynb #0045
 @cache

@@ -48,7 +48,7 @@ def _note(table)->str: # whether the film is unlike those of the training; empty
 # %% ../nbs/81_serve.ipynb #0010
 def film_answer(
     model, # `Segmenter`
-    data:bytes, # a film: JPEG, PNG or DICOM
+    data:bytes, # a film: DICOM, JPEG, PNG, TIFF or BMP
     ending:str="", # ".dcm" for a DICOM file that does not begin as DICOM files should
 )->dict: # picture: PNG; findings: task, color, probability, cutoff, share of the film; note: a sentence; files: ZIP
     "What a segmenter finds on one film; no trace of the film is kept."
@@ -92,7 +92,7 @@ _BODY = """
 <main>
 <h1>chexseg</h1>
 <p>Films stay on this computer and are not kept. Research and teaching; not for clinical use.</p>
-<label id="drop">Drag films here, or click to choose: JPEG, PNG or DICOM
+<label id="drop">Drag films here, or click to choose: DICOM, JPEG, PNG, TIFF or BMP
 <input id="films" type="file" multiple accept=".png,.jpg,.jpeg,.dcm,.dicom,application/dicom"></label>
 <section id="answers" aria-live="polite"></section>
 </main>

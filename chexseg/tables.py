@@ -35,7 +35,7 @@ def _read_csv(path # a label file
         _check_lines(path)
         return pd.read_csv(path, dtype={"Path": str, "Patient": str}, low_memory=False)
     except FileNotFoundError:
-        raise ChexsegError(f"{path} does not exist: check the folder that you named.") from None
+        raise ChexsegError(f"{path} does not exist: check the name.") from None
     except UnicodeDecodeError:
         raise ChexsegError(f"{path} is not a label file in CSV form and UTF-8: save it anew as CSV UTF-8.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as e:

@@ -110,7 +110,7 @@ SPOILT = {
     "cut short": (lambda d: film(d, "train", 3).write_bytes(film(d, "train", 3).read_bytes()[:1500]),
                   "stop", "unreadable", "truncated"),
     "empty": (lambda d: film(d, "val", 3).write_bytes(b""), "stop", "unreadable", "cannot be read"),
-    "a text": (lambda d: film(d, "val", 3).write_text("no film"), "stop", "unreadable", "is it JPEG, PNG or DICOM"),
+    "a text": (lambda d: film(d, "val", 3).write_text("no film"), "stop", "unreadable", "PNG, TIFF or BMP"),
     "a folder": (lambda d: folder_for(film(d, "train", 3)), "stop", "unreadable", "is a folder"),
     "black": (lambda d: save(film(d, "train", 3), np.zeros((128, 128), np.uint8)), "stop", "constant", "one grey"),
     "in two splits": (lambda d: shutil.copy(film(d, "test", 1), film(d, "train", 3)),
