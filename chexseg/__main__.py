@@ -21,7 +21,7 @@ from .core import ChexsegError, atomic_path, counted, world
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path)
-from .settings import EXIT_CODES, FIRST_STEPS, SHELLS, Parser, completion, hushed, notes, with_config, without_films
+from .settings import EXIT_TEXT, FIRST_STEPS, SHELLS, Parser, completion, hushed, notes, with_config, without_films
 
 # %% ../nbs/82_cli.ipynb #0007
 def _option(default, help, bounds="")->dict: # arguments of argparse's `add_argument`
@@ -218,8 +218,7 @@ def _all_commands(commands): # the parser of each command, and of each study
 # %% ../nbs/82_cli.ipynb #2d063901
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
-    ends = "exit status:\n" + "\n".join(f"{number:5}  {text}" for number, text in EXIT_CODES.items())
-    p = Parser("chexseg", description=FIRST_STEPS, epilog=ends,
+    p = Parser("chexseg", description=FIRST_STEPS, epilog=EXIT_TEXT,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
