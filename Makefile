@@ -4,13 +4,14 @@ BIN := .venv/bin
 NEWEST := .venv-newest/bin
 LOWEST := .venv-lowest/bin
 MINUTES ?= 60
+BASE ?= main
 DEMO ?= runs/demo
 SEED ?= 0
 # Tests on real films run where there are some; elsewhere they are skipped and say so.
 REAL := $(if $(wildcard ../shared/data/README.md),CHEXSEG_TEST_DATA=$${CHEXSEG_TEST_DATA:-$(abspath ../shared/data)},)
 TUTORIAL := nbs/tutorials/phantom_end_to_end.ipynb
 
-.PHONY: help demo bench gpu story docs test hard lab lint check nbtest pytest newest lowest readme notebooks audit hooks wheel clean
+.PHONY: help demo bench gpu story docs quick test hard lab lint check nbtest pytest newest lowest readme notebooks audit hooks wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -63,6 +64,11 @@ lab: .venv/.ready ## JupyterLab on the tutorials
 
 docs: .venv/.ready ## the chapters as a web site, nothing run: _docs/index.html
 	$(BIN)/python docs/book.py
+
+quick: lint check ## while you work: the notebooks that differ from BASE (main), and the tests of texts and the house
+	git diff --name-only --relative --diff-filter=d $(BASE) -- 'nbs/*.ipynb' \
+		| OMP_NUM_THREADS=1 CHEXSEG_PROGRESS=0 xargs -P 2 -I NB $(BIN)/nbdev_test --path NB --n_workers 0 --timing
+	$(BIN)/python -m pytest -q tests/test_house.py tests/test_typeset.py tests/test_docs.py
 
 test: lint check ## everything that CI checks
 	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory -j2 nbtest newest # alone, the one page would leave a core idle

@@ -79,7 +79,8 @@ def runs_text(found:RunList # as from `list_runs`
     "The runs of a folder, a line each; folders that cannot be read below them."
     shown = found.table.map(lambda v: f"{v:.3f}" if isinstance(v, float) else str(v)).replace("nan", "-")
     lines = [shown.to_string(index=False)] if len(shown) else ["There is no run here."]
-    lines += ["The columns of methods: mIoU over the test films (either)."]*bool(len(found.table.select_dtypes("float").columns))
+    if len(found.table.select_dtypes("float").columns):
+        lines.append("The columns of methods: mIoU over the test films (either).")
     return "\n".join([*lines, *(f"not read: {why}" for why in found.unread.values())])
 
 # %% ../nbs/61_comparison.ipynb #497ac759

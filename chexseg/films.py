@@ -117,7 +117,8 @@ def open_picture(path # a picture
     except Image.DecompressionBombError:
         raise ChexsegError(f"{path} has more pixels than any film: is it one?") from None
     except Exception:
-        raise ChexsegError(f"{path} cannot be read as a film: is it DICOM, JPEG, PNG, TIFF or BMP, and whole?") from None
+        kinds = "DICOM, JPEG, PNG, TIFF or BMP"
+        raise ChexsegError(f"{path} cannot be read as a film: is it {kinds}, and whole?") from None
     if image.format == "TIFF" and image.n_frames > 1:
         raise ChexsegError(f"{path} holds {image.n_frames} pages: save each film as a file of its own.")
     if image.width*image.height > MOST_PIXELS:

@@ -304,9 +304,9 @@ def _write_all(out, made, write): # what all films share; refuse when there is n
 JOURNAL = "unfinished.jsonl"
 
 def _check_place(out): # may it be written to? Before any film is read
+    there = next(p for p in (out, *out.parents) if p.exists())
     with may_write(out):
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()
+        tempfile.TemporaryFile(dir=there).close()
 
 def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, in turn; those that are done are not again
     journal, about = out/JOURNAL, _fingerprint(model, write)
@@ -331,11 +331,11 @@ def _wonders(out, part, written)->str: # what somebody would wonder at later; em
     new = {*written}
     left = [f for f in [*pictures, out/"segmentations.json", out/"films.csv"] if f.exists() and f not in new]
     if left:
-        return (f"{out} also holds {counted(len(left), 'file')} of another prediction, such as {left[0]}: what was written "
-                "now says nothing of them. Name a new folder to keep the two apart.")
+        return (f"{out} also holds {counted(len(left), 'file')} of another prediction, such as {left[0]}: what was "
+                "written now says nothing of them. Name a new folder to keep the two apart.")
     if longer := [i for i, f in zip(part.ids, part.paths) if i != _name(Path(f), 0)]:
-        return (f"{counted(len(longer), 'film')} are called by their folders too, such as {longer[0]}, because others have "
-                "the same name: by themselves they would be called otherwise.")
+        return (f"{len(longer):,} films are called by their folders too, such as {longer[0]}, because others have the "
+                "same name: by themselves they would be called otherwise.")
     return ""
 
 # %% ../nbs/58_predict.ipynb #0061

@@ -155,7 +155,8 @@ class Parser(argparse.ArgumentParser):
     "A command line that says what was probably meant."
     def _check_value(self, action, value): # argparse asks whether a word is among those that may be said
         try:
-            check_name(value, action.choices or [value], (action.metavar or action.option_strings[0]).lower())
+            what = action.metavar or (*action.option_strings, action.dest)[0]
+            check_name(value, action.choices or [value], what.lower())
         except ChexsegError as e:
             raise argparse.ArgumentError(None, str(e)) from None
     def parse_args(self, args=None, namespace=None):
