@@ -489,9 +489,11 @@ def run_report(run):
     write_cards(run, groups)
 
 # %% ../nbs/74_pipeline.ipynb #0086
-def _check_run(data, choices): # what would fail only hours later
+def _check_run(data, out, choices): # what would fail only hours later
     if data and not Path(data).is_dir():
         raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
+    if data and Path(data).resolve() == Path(out).resolve():
+        raise ChexsegError(f"{out} holds the films: name another folder for the run (--out), such as runs/{Path(out).name}.")
     check_saliency(choices.masks.saliency)
     check_decoder(choices.segmenter.decoder, choices.study.side)
 
@@ -508,7 +510,7 @@ def run_pipeline(
     last = check_name(until or "report", STAGES, "stage")
     chosen = taken_over(chosen.get("begin"), kept_tasks(out) | chosen)
     choices = make_choices(preset, data=str(data), **chosen)
-    _check_run(data, choices)
+    _check_run(data, out, choices)
     if not world()[0]:
         print(f"on {device_text()}", flush=True)
     with nullcontext() if world()[0] else owned(out):
