@@ -154,9 +154,11 @@ def _innermost(parser, given): # the parser of the command that was given, or of
 class Parser(argparse.ArgumentParser):
     "A command line that says what was probably meant."
     def _check_value(self, action, value): # argparse asks whether a word is among those that may be said
+        if action.choices is None:
+            return
         try:
             what = action.metavar or (*action.option_strings, action.dest)[0]
-            check_name(value, action.choices or [value], what.lower())
+            check_name(value, action.choices, what.lower())
         except ChexsegError as e:
             raise argparse.ArgumentError(None, str(e)) from None
     def parse_args(self, args=None, namespace=None):
