@@ -162,10 +162,10 @@ def _add_export(commands):
 # %% ../nbs/82_cli.ipynb #0030
 def _add_folders(commands):
     p = commands.add_parser("phantom", help="write a phantom data set")
-    p.add_argument("folder", metavar="FOLDER")
+    p.add_argument("folder", metavar="FOLDER", help="where it goes")
     films = options()["films"].default
     p.add_argument("--films", nargs=3, type=int, default=films, metavar=("TRAIN", "VAL", "TEST"),
-                   help="how many (default: %(default)s)")
+                   help=f"how many (default: {' '.join(map(str, films))})")
     p.add_argument("--side", type=int, default=128, help="pixels across a film (default: %(default)s)")
     p.add_argument("--seed", type=int, default=0, help="another seed, another data set (default: %(default)s)")
     p = commands.add_parser("excerpt", help="a small copy of a run: all of its tables, a few of its films")
@@ -323,7 +323,7 @@ def _retune(data, model, method, out):
     from chexseg.data import open_study
     from chexseg.inference import load_segmenter, save_segmenter
     from chexseg.predict import retune
-    if Path(out).with_suffix(".json").exists():
+    if Path(out).with_suffix(".json").exists() or Path(out).is_dir():
         raise ChexsegError(f"{out} is there already: name another segmenter with --out.")
     segmenter = load_segmenter(segmenter_path(model, method))
     table = retune(segmenter, open_study(data))

@@ -148,8 +148,8 @@ def check_dicom_segs(
     "Refuse, before any work, what could not be written."
     _highdicom()
     if not any(Path(f).is_file() and is_dicom(f) for f in films):
-        raise ChexsegError(f"None of the films is DICOM, such as {films[0]}, and a DICOM-SEG has to refer to a DICOM "
-                           "film: write their masks as pictures (--write masks).")
+        raise ChexsegError(f"{films[0]} is not DICOM, and no other film is: a DICOM-SEG has to refer to a DICOM film. "
+                           "Write their masks as pictures (--write masks).")
     if not overwrite and Path(out).exists() and any(Path(out).iterdir()):
         raise ChexsegError(f"{out} holds files: name another folder, or say overwrite (--overwrite).")
 

@@ -78,7 +78,7 @@ def all_films(
 
 # %% ../nbs/49_evaluation.ipynb #0029
 def _film_size(id, *sets)->tuple: # (h, w), pixels; of the first set that has the film
-    return next((m.size(id) for m in sets if id in m), (0, 0))
+    return next((m.size(id) for m in sets if m.masks.get(id)), (0, 0))
 
 # %% ../nbs/49_evaluation.ipynb #0031
 def _scored_films(pred, truth, ids, sizes)->list: # the films to score, their masks known to fit them
