@@ -437,8 +437,8 @@ def _readings(first, second)->tuple: # two files or folders -> their `MaskSet`s 
         raise ChexsegError(f"{first} outlines {', '.join(in_order(one))}, and {second} {', '.join(in_order(other))}: call a "
                            "finding by one name in both.")
     if one and other and (alone := in_order(one ^ other)):
-        warnings.warn(f"Only one of {first} and {second} outlines {', '.join(alone)}: if the other reader was not asked for "
-                      "it, or calls it otherwise, what is said of it means nothing.")
+        warnings.warn(f"Only one of {first} and {second} outlines {', '.join(alone)}: if the other reader was not asked "
+                      "for it, or calls it otherwise, what is said of it means nothing.")
     def kept(found): return {t: rle for t, rle in found.items() if t in one | other}
     both = [MaskSet({i: kept(masks.masks[i]) for i in ids}, in_order(one | other)) for masks in read]
     return *both, ([i for i in a.ids if i not in b], [i for i in b.ids if i not in a])

@@ -493,7 +493,7 @@ def _check_run(data, out, choices): # what would fail only hours later
     if data and not Path(data).is_dir():
         raise ChexsegError(f"{data} is not a folder: name the one that holds the films, or none for the phantom.")
     if data and Path(data).resolve() == Path(out).resolve():
-        raise ChexsegError(f"{out} holds the films: name another folder for the run (--out), such as runs/{Path(out).name}.")
+        raise ChexsegError(f"{out} holds the films: name another folder (--out), such as runs/{Path(out).name}.")
     check_saliency(choices.masks.saliency)
     check_decoder(choices.segmenter.decoder, choices.study.side)
 
