@@ -75,7 +75,7 @@ def border_text(table:pd.DataFrame # from `border_table`
     drawn = (table.outlined*table.maps).sum()/max(table.maps[table.outlined.notna()].sum(), 1)
     said = (f"{peaks:.0%} of {n:,} maps are hottest on the film's rim or beside the body, where {drawn:.0%} of the "
             "experts' outlines lie.")
-    high = n >= 10 and peaks > max(.2, 2*drawn) # of fewer maps nothing can be told
+    high = n > 2 and peaks > max(.2, 2*drawn) # one map, or two, say nothing
     warning = (" That is much: the classifier may have learnt from markers, edges or views instead of findings; look "
                "at the maps before you trust what was learnt from them.")
     return said + (warning if high else "")
