@@ -114,13 +114,14 @@ def open_picture(path # a picture
     _check_file(path)
     try:
         image = Image.open(path, formats=_FORMATS)
+        pages = getattr(image, "n_frames", 1) # a broken chain of pages is found here
     except Image.DecompressionBombError:
         raise ChexsegError(f"{path} has more pixels than any film: is it one?") from None
     except Exception:
         kinds = "DICOM, JPEG, PNG, TIFF or BMP"
         raise ChexsegError(f"{path} cannot be read as a film: is it {kinds}, and whole?") from None
-    if image.format == "TIFF" and image.n_frames > 1:
-        raise ChexsegError(f"{path} holds {image.n_frames} pages: save each film as a file of its own.")
+    if image.format == "TIFF" and pages > 1:
+        raise ChexsegError(f"{path} holds {pages} pages: save each film as a file of its own.")
     if image.width*image.height > MOST_PIXELS:
         raise ChexsegError(f"{path} has {image.width} x {image.height} pixels, more than any film: is it one?")
     return image

@@ -59,7 +59,8 @@ def segmenter_path(
     path = Path(model)
     if (path/"config.json").exists():
         return _of_run(path, method)
-    if path.is_dir() and (path.parent/"stages").is_dir():
+    from chexseg.own import is_run_folder
+    if path.is_dir() and is_run_folder(path.parent):
         raise ChexsegError(f"{model} is a part of the run {path.parent}: name the run itself, --model {path.parent}.")
     if not path.with_suffix(".json").exists():
         raise ChexsegError(f"{model} is neither a run nor a segmenter: name one with --model; chexseg run makes a run.")

@@ -215,13 +215,14 @@ def _unlike(model, squares)->dict: # {number of a film: how unlike it is}; empty
         far = None
     return {} if far is None else {k: dict(unlike=round(float(d), 2)) for k, d in zip(squares, far)}
 
-# %% ../nbs/58_predict.ipynb #0046
+# %% ../nbs/58_predict.ipynb #film1
 def _film(part, k, side)->tuple: # as it is, and as a square; refuse one that shows nothing
     film = part.film(k)
     if is_blank(film):
         raise ChexsegError(f"{part.paths[k]} has one grey all over: export it again.")
     return film, part.film(k, side)
 
+# %% ../nbs/58_predict.ipynb #0046
 def _block(model, part, ks, write, out, wrong): # yields the masks and the row of each film that goes well
     ids, paths, side = part.ids, part.paths, model.config["side"]
     def tell(k, f): return _attempt(wrong, ids[k], paths[k], f)
@@ -300,13 +301,14 @@ def _write_all(out, made, write): # what all films share; refuse when there is n
             with atomic_path(out/f"{name}.csv") as p:
                 table.to_csv(p, index=False)
 
-# %% ../nbs/58_predict.ipynb #0060
-JOURNAL = "unfinished.jsonl"
-
+# %% ../nbs/58_predict.ipynb #place1
 def _check_place(out): # may it be written to? Before any film is read
     there = next(p for p in (out, *out.parents) if p.exists())
     with may_write(out):
         tempfile.TemporaryFile(dir=there).close()
+
+# %% ../nbs/58_predict.ipynb #0060
+JOURNAL = "unfinished.jsonl"
 
 def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, in turn; those that are done are not again
     journal, about = out/JOURNAL, _fingerprint(model, write)
@@ -329,7 +331,7 @@ def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, i
 def _wonders(out, part, written)->str: # what somebody would wonder at later; empty where there is nothing
     pictures = [*sorted(out.glob("overlays/*.png")), *sorted(out.glob("masks/*/*.png"))]
     new = {*written}
-    left = [f for f in [*pictures, out/"segmentations.json", out/"films.csv"] if f.exists() and f not in new]
+    left = [f for f in [*pictures, out/"segmentations.json", out/"films.csv"] if f not in new and f.exists()]
     if left:
         return (f"{out} also holds {counted(len(left), 'file')} of another prediction, such as {left[0]}: what was "
                 "written now says nothing of them. Name a new folder to keep the two apart.")

@@ -93,7 +93,8 @@ _BODY = """
 <h1>chexseg</h1>
 <p>Films stay on this computer and are not kept. Research and teaching; not for clinical use.</p>
 <label id="drop">Drag films here, or click to choose: DICOM, JPEG, PNG, TIFF or BMP
-<input id="films" type="file" multiple accept=".png,.jpg,.jpeg,.dcm,.dicom,application/dicom"></label>
+<input id="films" type="file" multiple
+  accept=".png,.jpg,.jpeg,.tif,.tiff,.bmp,.dcm,.dicom,application/dicom"></label>
 <section id="answers" aria-live="polite"></section>
 </main>
 """
