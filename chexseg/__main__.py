@@ -21,7 +21,8 @@ from .core import ChexsegError, atomic_path, counted, world
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path)
-from .settings import EXIT_TEXT, FIRST_STEPS, SHELLS, Parser, completion, hushed, notes, with_config, without_films
+from .settings import (EXIT_TEXT, FIRST_STEPS, SHELLS, Parser, completion, hushed, leave_pipe, notes,
+                              system_text, with_config, without_films)
 
 # %% ../nbs/82_cli.ipynb #0007
 def _option(default, help, bounds="")->dict: # arguments of argparse's `add_argument`
@@ -183,9 +184,11 @@ def _add_papers(commands):
     p.add_argument("--only", nargs="+", metavar="NAME", help="some figures, such as intervals or roc (default: all)")
     q = commands.add_parser("subgroups", help="scores by sex, age, projection, view, or by a table of your own")
     q.add_argument("run", metavar="RUN", help="run folder")
-    q.add_argument("--facts", metavar="FILE", help="CSV with a column id, Path or Patient, and one for each question")
-    q.add_argument("--convention", default="either", help="which films count: either or truth (default: %(default)s)")
+    q.add_argument("--convention", default="either", choices=("either", "truth"),
+                   help="which films count (default: %(default)s)")
     for command in (p, q):
+        command.add_argument("--facts", metavar="FILE", help="CSV with a column id, Path or Patient, and one for each "
+                             "question about a film or a patient")
         command.add_argument("--methods", nargs="+", metavar="NAME", help="of the run's methods (default: all)")
         command.add_argument("--tasks", nargs="+", metavar="NAME", help="of the run's tasks (default: all)")
 
@@ -195,8 +198,9 @@ def _add_runs(commands):
     p.add_argument("folders", nargs="*", default=["runs"], metavar="RUN",
                    help="a folder that holds runs (default: runs), or two runs")
     p = commands.add_parser("agree", help="how far two readers agree, and on which films they differ most")
-    p.add_argument("first", metavar="FILE", help="outlines or masks of one of them, in CheXlocalize's format")
-    p.add_argument("second", metavar="FILE", help="those of the other one, or of a network")
+    p.add_argument("first", metavar="FIRST", help="outlines or masks of one of them, in CheXlocalize's format; or a "
+                   "folder of masks, such as `predict` writes")
+    p.add_argument("second", metavar="SECOND", help="those of the other one, or of a network")
     p.add_argument("--out", metavar="FILE", help="CSV to write: all films that both have read, most disputed first")
     p = commands.add_parser("completion", help="what a shell must know to complete names")
     p.add_argument("shell", choices=SHELLS)
@@ -351,12 +355,12 @@ def _verify(run, mend)->int: # exit status
     return 0 if mend or not lost else 1
 
 # %% ../nbs/82_cli.ipynb #0068
-def _figures(run, out, format, only, methods, tasks):
+def _figures(run, out, format, only, facts, methods, tasks):
     from chexseg.figures import draw_paper, films_note
     from chexseg.runs import Run
     if not only or "examples" in only:
         print(films_note(Run(run), tasks), flush=True)
-    drawn = draw_paper(run, out, format, methods, tasks, only)
+    drawn = draw_paper(run, out, format, methods, tasks, only, facts)
     for files in drawn.files.values():
         print(*files)
     for name, why in drawn.missing.items():
@@ -397,19 +401,14 @@ def _runs(folders):
 
 # %% ../nbs/82_cli.ipynb #agree1
 def _agree(first, second, out):
-    from chexseg.editor import compare_readers
+    from chexseg.editor import agreement_text, compare_readers
+    if out and Path(out).suffix.lower() != ".csv":
+        raise ChexsegError(f"{out} would be a table in CSV: give it a name that ends in .csv.")
     if out and Path(out).exists():
         raise ChexsegError(f"{out} is there already: name another file.")
-    table, films, others = compare_readers(first, second)
-    for ids, file in zip(others, (first, second)):
-        if ids:
-            print(f"{counted(len(ids), 'film')} only in {file}: {', '.join(ids[:5])}{', ...'*(len(ids) > 5)}")
-    print(f"On {counted(len(films), 'film')} that both hold: how many show it, and Cohen's kappa;\n"
-          "where both outlined it the mean IoU, low and high of its 95% interval, and the mean Dice")
-    print(table.round(2).to_string(na_rep="-"))
-    apart = films[films.disagreement > 0].head(5)
-    most = f"Most disputed (1 less the mean IoU)\n{apart.rename_axis(None).round(2).to_string()}"
-    print(f"\n{most if len(apart) else 'No film is disputed.'}")
+    found = compare_readers(first, second)
+    films = found[1]
+    print(agreement_text(first, second, *found))
     if out:
         with atomic_path(out) as p:
             films.round(6).to_csv(p, index_label="id")
@@ -488,10 +487,6 @@ def _refuse_empty(given): # a name without letters, as "$FOLDER" is where it was
         if "" in (value if isinstance(value, (list, tuple)) else [value]):
             raise ChexsegError(f"{name} was given as an empty text: name a file or a folder, or leave it away.")
 
-# %% ../nbs/82_cli.ipynb #9eb3c689
-def _of_system(e)->str: # what the operating system said of a file, as a sentence
-    return f"{e.filename or 'A file'} cannot be opened or written ({e.strerror or e}): check its name, and whether you may."
-
 # %% ../nbs/82_cli.ipynb #0096
 def main(argv=None # arguments; those of the command line when None
 )->int: # exit status, one of `EXIT_CODES`
@@ -503,10 +498,13 @@ def main(argv=None # arguments; those of the command line when None
         _refuse_empty(given)
         given = _with_file(given)
         status, why = _do(command, given, quiet), ""
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status, why = 141, leave_pipe()
     except (ChexsegError, OSError) as e:
         if debug:
             traceback.print_exc()
-        status, why = 1, _of_system(e) if isinstance(e, OSError) else str(e)
+        status, why = 1, system_text(e) if isinstance(e, OSError) else str(e)
         print(f"chexseg: {why}", file=sys.stderr)
     except KeyboardInterrupt:
         status, why = 130, "stopped"

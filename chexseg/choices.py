@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'STAGES', 'UNCERTAIN', 'BLANK', 'DECODERS', 'PRESETS', 'ZOO', 'STUDIES', 'Method', 'made_from',
            'check_methods', 'Stage', 'StudyChoices', 'ClassifierChoices', 'MaskChoices', 'IrnetChoices',
            'SegmenterChoices', 'RunChoices', 'Choices', 'Option', 'options', 'make_choices', 'option_values',
-           'options_text', 'value_text', 'StudyKind', 'read_choices']
+           'options_text', 'value_text', 'typed_text', 'StudyKind', 'read_choices']
 
 # %% ../nbs/01_choices.ipynb #b5b49a3a
 import json
@@ -110,7 +110,8 @@ class StudyChoices:
                               most=8192)
     views: str = _choice("all", "films by view: all, frontal (and those of unknown view), or lateral",
                          ("all", "frontal", "lateral"))
-    experts: int = _choice(12, "films with expert masks that segmenters may learn from", least=1)
+    experts: int = _choice(12, "films with expert masks that segmenters may learn from; fewer than the default where "
+                           "there are few", least=1)
     tune_on: str = _choice("experts", "films whose outlines thresholds are chosen on: those of the experts alone, or "
                            "the validation films", ("experts", "validation"))
     side: int = _choice(96, "films are letterboxed to side x side pixels", least=1, most=4096)
@@ -351,7 +352,18 @@ def options_text(choices:Choices # of a run
 def value_text(value # of an option
 )->str: # as one types it
     "The value of an option, for a message."
-    return (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else repr(value)
+    return (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
+
+# %% ../nbs/01_choices.ipynb #typed2
+def typed_text(
+    name:str, # of an option
+    value, # what was chosen
+)->str: # such as "--side 96"
+    "An option as one types it on the command line, for a message."
+    word = "FOLDER" if name == "data" else "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return word if value else word.replace("--", "--no-", 1)
+    return f"no {word}" if value in ("", ()) else f"{word} {value_text(value)}"
 
 # %% ../nbs/01_choices.ipynb #0066
 ZOO = ("gradcam", "gradcam++", "layercam", "hirescam", "xgradcam", "eigencam", "scorecam", "integratedgradients",

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .choices import STAGES, option_values
+from .choices import STAGES, option_values, value_text
 from .core import ChexsegError, read_json
 from .evaluation import Areas, compare, fractions, patients_for
 from .runs import Run, as_run
@@ -164,7 +164,8 @@ def pair_text(
 )->str: # for a terminal
     "Two runs side by side, for a terminal."
     named = dict(a=str(a), b=str(b))
-    choices = pair.choices.rename(columns=named).to_string() if len(pair.choices) else "The choices are the same."
+    chosen = pair.choices.apply(lambda column: column.map(value_text)).rename(columns=named)
+    choices = chosen.to_string() if len(chosen) else "The choices are the same."
     scores = pair.scores.rename(columns=named).round(3).to_string(na_rep="-")
     last = f"No differences: {pair.refused}" if pair.refused else (
         "difference: the second less the first, film by film; low and high: its 95% interval over patients.")

@@ -288,6 +288,15 @@ def sealed(about:dict # plain values by name
     bare = {name: value for name, value in about.items() if name != "sha256_config"}
     return bare | dict(sha256_config=hashlib.sha256(json_text(bare).encode()).hexdigest())
 
+# %% ../nbs/00_core.ipynb #jsonmend
+def _json_mend(path, error)->str: # half a sentence: what to do with a file that is no JSON
+    if not Path(path).stat().st_size:
+        return "the file is empty; write it again."
+    if isinstance(error, UnicodeDecodeError) and Path(path).suffix.lower() == ".json":
+        return "save it with the encoding UTF-8."
+    broken = Path(path).suffix.lower() in (".json", ".part")
+    return "it may be a download that broke off; fetch it again." if broken else "name a file that ends in .json."
+
 # %% ../nbs/00_core.ipynb #0059
 @checks_arguments
 def read_json(path:StrPath # file to read
@@ -295,15 +304,14 @@ def read_json(path:StrPath # file to read
     "Read a JSON file, or say in one sentence why not."
     refuse_device(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ChexsegError(f"{path} does not exist: check the name.") from None
     except OSError as e:
-        raise ChexsegError(f"{path} cannot be read ({e.strerror}): name a file that may be read.") from None
+        mend = "name the file in it" if Path(path).is_dir() else "name a file that may be read"
+        raise ChexsegError(f"{path} cannot be read ({e.strerror}): {mend}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
-        broken = Path(path).suffix.lower() in (".json", ".part")
-        mend = "it may be a download that broke off; fetch it again." if broken else "name a file that ends in .json."
-        raise ChexsegError(f"{path} is not valid JSON ({e}): {mend}") from None
+        raise ChexsegError(f"{path} is not valid JSON ({e}): {_json_mend(path, e)}") from None
 
 # %% ../nbs/00_core.ipynb #0062
 MOST_PIXELS = 100_000_000 # of a film
@@ -388,11 +396,13 @@ def wait_for(path, # a file that another process is going to write
 class Bar(tqdm):
     "A text bar that ends as one line: what was done, how often, in how many seconds."
     log = None # where a line a minute goes, instead of a bar
+    last = 0. # when one of them was written, seconds after the beginning
     def display(self, *args, **kwargs):
         if self.log is None:
             return super().display(*args, **kwargs)
-        if 0 < self.n < (self.total or np.inf):
-            about = self.format_dict
+        about = self.format_dict
+        if 0 < self.n < (self.total or np.inf) and about["elapsed"] - self.last >= self.mininterval:
+            self.last = about["elapsed"]
             left = (self.total - self.n)*about["elapsed"]/self.n/60 if self.total else 0
             ends = f" of {self.total:,}, {left:.0f} min left" if self.total else ""
             print(f"{self.desc}: {self.n:,}{ends}", file=self.log, flush=True)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from .check import Checked, bad_films, check_data, check_page, check_record, leave_out, noted
 from .choices import METHODS, Choices
 from .classifier import build_classifier, classifier_settings
-from .core import ChexsegError, atomic_path, write_json
+from .core import ChexsegError, atomic_path, counted, write_json
 from .data import Study, open_study
 from .films import film_size, read_film
 from .hardware import autocast, best_device, device_text, training_bytes
@@ -275,6 +275,8 @@ def look_ahead(
     checked, study, cost, more = noted(checked) if bad else checked, checked.study, None, []
     if bad:
         more = [f"Left out, as chosen (--bad-films skip): {len(bad):,}."]
+    elif any(t.level == "stop" and t.films for t in checked.troubles):
+        more = [f"To leave {counted(len(bad_films(checked)), 'bad film')} out and go on, say --bad-films skip."]
     if study is not None:
         films = study.table.split.value_counts().to_dict()
         cost = run_cost(c, films, len(study.tasks), study.table.path.tolist())

@@ -9,6 +9,7 @@ __all__ = ['FIGURES', 'shrink', 'paper_style', 'save_figure', 'draw_task_interva
 
 # %% ../nbs/64_figures.ipynb #a6246d67
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -338,6 +339,11 @@ def _checked_place(out, run)->Path: # the folder for figures; out: None for the 
                            f"leave --out away for {run/'paper'}.")
     return place
 
+# %% ../nbs/64_figures.ipynb #drawer1
+def _drawer(name, facts): # the function that draws a figure of this name; facts: a file about the films, or None
+    draw = FIGURES[check_name(name, FIGURES, "figure")]
+    return partial(draw, facts=facts) if name == "subgroups" else draw
+
 # %% ../nbs/64_figures.ipynb #0076
 def draw_paper(
     run, # a scored run, or its folder
@@ -346,6 +352,7 @@ def draw_paper(
     methods=None, # whose scores and masks; all when None
     tasks=None, # which; all when None
     names=None, # of `FIGURES`; all that can be drawn when None
+    facts=None, # a CSV file that knows more of the films, for subgroups, as for `film_groups`
 )->Drawn:
     "Write the figures of a run for a paper."
     run = as_run(run)
@@ -354,9 +361,8 @@ def draw_paper(
     formats = _checked(formats)
     files, missing = {}, {}
     for name in names or FIGURES:
-        draw = FIGURES[check_name(name, FIGURES, "figure")]
         try:
-            fig = draw(run, methods=methods, tasks=tasks)
+            fig = _drawer(name, facts)(run, methods=methods, tasks=tasks)
         except ChexsegError as e:
             if names:
                 raise

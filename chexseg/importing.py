@@ -329,11 +329,14 @@ def _unfit(plan)->list: # sentences on films and sizes that speak against writin
                     f"and {h}x{w}: use the films that were outlined, or bring the masks to these (--resize).")
     return said
 
+_LEAVE = {"labels.csv": "let its blanks be filled in, while what you have written stays"} # file -> what is asked for
+
 def problems(plan:Plan # from `plan_import`
 )->list: # sentences; none where it can be written
     "What speaks against writing what was planned."
     folder, said = plan.place.folder, _unfit(plan)
-    said += [f"{folder/f} is there already: name another folder, or change it (--overwrite)." for f in _touched(plan)]
+    said += [f"{folder/f} is there already: name another folder, or {_LEAVE.get(f, 'replace it')} (--overwrite)."
+             for f in _touched(plan)]
     if (hidden := _hidden(plan)) and not plan.overwrite:
         said.append(f"{folder/hidden} holds masks, which would not be read beside masks.json: move it away, name "
                     "another folder, or say that this is meant (--overwrite).")
@@ -424,15 +427,12 @@ def write_import(plan:Plan # from `plan_import`
 def next_command(plan:Plan # that was written
 )->str: # a line or two, the last of them a command
     "What to do with a folder after an import."
-    folder, drawn = plan.place.folder, drawn_splits(list(plan.place.paths), plan.masks)
+    folder = plan.place.folder
     if _mask_file(plan) == "boxes.json":
         return f"Outline some films too, or import outlines: chexseg import FORMAT FILE {folder}"
-    val = Counter(drawn.values())["val"] if drawn else len(plan.masks) - len(plan.masks)//2
-    n = max(1, 2*val//3)
-    few = f" --experts {n}" if n < 12 else ""
     blank = 0 if plan.place.labels is not None else len(plan.place.paths) - len(plan.masks)
     fill = f"fill in labels.csv for the {counted(blank, 'film')} that the file says nothing of, then\n  "
-    return f"{fill*bool(blank)}chexseg run {folder} --out runs/{folder.resolve().name} --until prepare{few}"
+    return f"{fill*bool(blank)}chexseg run {folder} --out runs/{folder.resolve().name} --until prepare"
 
 # %% ../nbs/24_importing.ipynb #0075
 def file_names(paths:dict # id -> the film's file

@@ -266,7 +266,7 @@ def _check_entry(
     entry, # what the file holds for it
 ):
     "Complain about the entry of a film that is not {task: run lengths}."
-    wanted = '{"size": [h, w], "counts": "..."}; see the CheXlocalize format.'
+    wanted = '{"size": [h, w], "counts": "..."}; MaskSet.save writes it so.'
     if not isinstance(entry, Mapping):
         raise ChexsegError(f"{path}: the entry of {id} is not {{task: run lengths}}; each must be {wanted}")
     if "img_size" in entry:
@@ -290,7 +290,7 @@ def read(cls:MaskSet,
     "Read masks in the CheXlocalize format."
     masks = read_json(path)
     if not isinstance(masks, dict):
-        raise ChexsegError(f"{path} holds no masks: expected {{id: {{task: run lengths}}}}.")
+        raise ChexsegError(f"{path} holds no masks: expected {{id: {{task: run lengths}}}} (outlines: an img_size).")
     for id, entry in masks.items():
         _check_entry(path, id, entry)
     check_runs(masks, path)

@@ -9,7 +9,9 @@ __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'own
 # %% ../nbs/14_own.ipynb #3bd097f8
 import json
 import os
+import warnings
 from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from .core import TASKS, ChexsegError, atomic_path, counted, image_id, progress, rng
 from .films import is_dicom, open_picture
 from .masks import MaskSet, encode
-from .outlines import annotations_to_masks, read_annotations
+from .outlines import annotations_to_masks, beyond_film, read_annotations
 from .tables import listed_films, read_table, task_of
 
 # %% ../nbs/14_own.ipynb #beaf013f
@@ -75,11 +77,21 @@ def _renamed(entry, path)->dict: # a film's masks or outlines, by the names of t
                            "keep one of them.")
     return named
 
+# %% ../nbs/14_own.ipynb #tellbeyond
+def _tell_beyond(outlines, file): # warn of what lies outside of its film
+    if out := beyond_film(outlines):
+        id, task = out[0]
+        more = f" (and {len(out) - 1:,} more)"*(len(out) > 1)
+        size = "x".join(map(str, outlines[id]["img_size"]))
+        warnings.warn(f"{file}: an outline of {task} of {id}{more} reaches beyond its film of {size} pixels: what lies "
+                      "outside is cut off.")
+
 # %% ../nbs/14_own.ipynb #0021
 def _filled(file:Path # outlines
 )->MaskSet: # the same as masks
     "The masks of an outline file; outlines leave empty tasks out."
     outlines = {i: _renamed(entry, file) for i, entry in read_annotations(file).items()}
+    _tell_beyond(outlines, file)
     found = {t for film in outlines.values() for t in film} - {"img_size"}
     ten = set(TASKS) if found & set(TASKS) and "annotations" in file.name else set() # CheXlocalize looked for all
     return annotations_to_masks(outlines, in_order(found | ten))
@@ -321,6 +333,24 @@ def _named(films, folder)->str: # how many, and the first of them
     more = f" and {len(films) - 3:,} more"*(len(films) > 3)
     return f"{counted(len(films), 'film')} ({', '.join(f.relative_to(folder).as_posix() for f in films[:3])}{more})"
 
+# %% ../nbs/14_own.ipynb #folders1
+def _make_folders(folder, tasks)->list: # names of those that were not there
+    new = [f"masks/{t}" for t in tasks if not (folder/"masks"/t).exists()]
+    new += ["films"]*(not find_films(folder) and not (folder/"films").exists())
+    for d in new:
+        (folder/d).mkdir(parents=True)
+    return new
+
+# %% ../nbs/14_own.ipynb #lack1
+def _lacking(folder, tasks)->list: # sentences on what a label file that was there lacks
+    columns = {c.casefold(): c for c in pd.read_csv(folder/"labels.csv", nrows=0).columns}
+    def mend(t):
+        near = get_close_matches(t.casefold(), columns, 1, .7)
+        return f"is it {columns[near[0]]!r}?" if near else "add it, with 1 where the film shows it"
+    said = [f"labels.csv has no column {t}: {mend(t)}" for t in tasks if t not in columns.values()]
+    new, _ = unlisted(folder/"labels.csv")
+    return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {folder} --add does"]*bool(new)
+
 # %% ../nbs/14_own.ipynb #0057
 def init_folder(
     folder, # where the films are, or will be
@@ -329,23 +359,18 @@ def init_folder(
     "Make what a folder of your own needs; nothing that is there is changed."
     folder, tasks = Path(folder), [tasks] if isinstance(tasks, str) else list(tasks)
     _check_init(folder, tasks)
-    new = [f"masks/{t}" for t in tasks if not (folder/"masks"/t).exists()]
-    new += ["films"]*(not find_films(folder) and not (folder/"films").exists())
-    for d in new:
-        (folder/d).mkdir(parents=True)
+    fresh = [f"made {folder}, which was not there"]*(not folder.exists())
+    new = _make_folders(folder, tasks)
     about = _README.replace("FOLDER", str(folder)).replace("TASKS", json.dumps(tasks, ensure_ascii=False))
     texts = {"labels.csv": _rows(folder, tasks), "README.txt": about}
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
     made = [*new, *(n for n, w in written.items() if w)]
     kept = [n for n, w in written.items() if not w]
-    said = [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
-    if written["labels.csv"]:
-        return said + _where(find_films(folder), folder)
-    new, _ = unlisted(folder/"labels.csv")
-    columns = pd.read_csv(folder/"labels.csv", nrows=0).columns
-    lost = [t for t in tasks if t not in columns]
-    said += [f"labels.csv has no column {t}: add it, with 1 where the film shows it" for t in lost]
-    return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {folder} --add does"]*bool(new)
+    said = fresh + [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
+    films = find_films(folder)
+    said += _where(films, folder) if written["labels.csv"] else _lacking(folder, tasks)
+    hint = f"no film is there yet: put them into films, then list them, chexseg init {folder} --add"
+    return said + [hint]*(not films)
 
 # %% ../nbs/14_own.ipynb #new5
 def _rows_like(file, films)->str: # more lines for a label file that is there
@@ -357,19 +382,27 @@ def _rows_like(file, films)->str: # more lines for a label file that is there
     named = [before + f.resolve().relative_to(begin.resolve()).as_posix() for f in films]
     return pd.DataFrame({path: named}, columns=columns).to_csv(index=False, header=False, lineterminator="\n")
 
+# %% ../nbs/14_own.ipynb #listed1
+def _all_listed(file, told)->list: # a sentence; told: on films that cannot join
+    if told:
+        raise ChexsegError(told[0])
+    return [f"{file} lists all films of {file.parent} already"]
+
 # %% ../nbs/14_own.ipynb #new6
 def add_films(folder # as `init_folder` has made it
 )->list: # sentences: what was added
     "List films that have come since in labels.csv; what is there already stays as it is."
     file = Path(folder)/"labels.csv"
     new, alike = unlisted(file)
-    for film, other in alike:
-        raise ChexsegError(f"{film} is called like {other}, and masks and outlines are kept by name: rename one of them.")
+    told = [f"{film} is called like {other}, which is listed, and masks are kept by name: rename one of them."
+            for film, other in alike]
     if not new:
-        return [f"{file} lists all films of {folder} already"]
+        return _all_listed(file, told)
     there = file.read_bytes()
     end = b"\r\n" if b"\r\n" in there else b"\n"
     rows = _rows_like(file, new).encode().replace(b"\n", end)
     with atomic_path(file) as p:
         p.write_bytes(there + end*(not there.endswith(end)) + rows)
-    return [f"added {_named(new, folder)} to {file}: fill in what is blank in {'these rows' if len(new) > 1 else 'this row'}"]
+    blank = "these rows" if len(new) > 1 else "this row"
+    added = f"added {_named(new, folder)} to {file}: fill in what is blank in {blank}"
+    return [added, *(f"not added: {t}" for t in told)]

@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from . import __version__
-from .choices import METHODS, STAGES, Choices, option_values, options_text, read_choices, value_text
+from .choices import METHODS, STAGES, Choices, option_values, options_text, read_choices, typed_text
 from .core import (ChexsegError, StrPath, atomic_path, checks_arguments, digest, is_in, once, read_json,
                           versions, world, write_json)
 from .data import Part, Squares, Study
@@ -63,9 +63,10 @@ def _kept_choices(path)->Choices: # those that a folder was made with
 
 # %% ../nbs/60_runs.ipynb #3f070775
 def _check_same(folder, was, now): # a folder belongs to the choices it was begun with
-    for name, old, new in _differing(option_values(was), option_values(now)):
-        raise ChexsegError(f"{folder} holds a run with {name}={value_text(old)}, not {value_text(new)}: "
-                           "name another folder with --out, or the same choice.")
+    if changed := _differing(option_values(was), option_values(now)):
+        first, second = (" ".join(typed_text(c[0], c[k]) for c in changed) for k in (1, 2))
+        raise ChexsegError(f"{folder} holds a run with {first}, not {second}: name another folder with --out, or "
+                           "choose what it was begun with.")
 
 # %% ../nbs/60_runs.ipynb #3df828bf
 def _other_input(folder, data)->str: # the first input of the run that is not in the data folder; empty when all are
@@ -87,9 +88,9 @@ def _moved(folder, was, now)->Choices: # the choices of a run, with the place wh
 # %% ../nbs/60_runs.ipynb #0015
 def kept_tasks(folder # a run folder, or one that does not exist yet
 )->dict: # {"tasks": names}; empty when none were chosen there
-    "The tasks that were chosen when a run was begun; who goes on with it need not name them again."
-    path = Path(folder)/"config.json"
-    tasks = _kept_choices(path).study.tasks if path.exists() else ()
+    "The tasks of a run whose first stage is done; who goes on with it need not name them again."
+    begun = any(Path(folder).glob("stages/*.json")) # else they may have been refused
+    tasks = _kept_choices(Path(folder)/"config.json").study.tasks if begun else ()
     return {"tasks": list(tasks)} if tasks else {}
 
 # %% ../nbs/60_runs.ipynb #e7926df7
@@ -431,8 +432,7 @@ def comparisons(self:Run,
 
 # %% ../nbs/60_runs.ipynb #0094
 def _probabilities(sal)->pd.DataFrame: # what the classifier said when maps were made; index id, a column a task
-    named = [f"{t}: probability" for t in sal.tasks]
-    return pd.DataFrame(sal.probs.astype(float), pd.Index(sal.ids, name="id"), named)
+    return pd.DataFrame(sal.probs.astype(float), pd.Index(sal.ids, name="id"), [f"{t}: probability" for t in sal.tasks])
 
 # %% ../nbs/60_runs.ipynb #0096
 @patch

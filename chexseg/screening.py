@@ -339,7 +339,7 @@ def _odd_pictures(screening): # yields troubles: blank films, masks, inverted an
         if mask[k] and not blank[k]:
             yield Trouble("stop", "mask", id, f"{path} is black and white, as masks are: take it from the films.", (id,))
         elif blank[k]:
-            yield Trouble("stop", "constant", id, f"{path} has one grey all over: export it again.", (id,))
+            yield Trouble("stop", "blank", id, f"{path} has one grey all over: export it again.", (id,))
         elif turned[k] < 0:
             yield Trouble("look", "inverted", id, f"{path} looks like a negative, lungs white: invert it.")
         else:

@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['FIRST_STEPS', 'EXIT_CODES', 'EXIT_TEXT', 'SHELLS', 'read_config', 'with_config', 'hushed', 'notes', 'without_films',
-           'Parser', 'completion']
+           'leave_pipe', 'system_text', 'Parser', 'completion']
 
 # %% ../nbs/76_settings.ipynb #0002
 import argparse
 import io
+import os
 import re
+import sys
 import warnings
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
@@ -140,8 +142,21 @@ EXIT_CODES = {
     2: "the command was not understood",
     3: "`predict`: some films could not be outlined; the others were",
     130: "stopped (Ctrl-C); the same command goes on from the last finished stage",
+    141: "nobody read on, as with `chexseg runs | head -1`",
 } # number -> what it means
 EXIT_TEXT = "exit status:\n" + "\n".join(f"{number:5}  {text}" for number, text in EXIT_CODES.items()) # for the help
+
+# %% ../nbs/76_settings.ipynb #pipe1
+def leave_pipe():
+    "Write nothing more to an output that nobody reads any more."
+    with suppress(OSError, ValueError): # there may be none
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+# %% ../nbs/76_settings.ipynb #sys1
+def system_text(e:OSError)->str:
+    "What the operating system said of a file, as a sentence."
+    why = e.strerror or e
+    return f"{e.filename or 'A file'} cannot be opened or written ({why}): check its name, and whether you may."
 
 # %% ../nbs/76_settings.ipynb #slip2
 def _innermost(parser, given): # the parser of the command that was given, or of its study
@@ -193,7 +208,8 @@ def completion(
         import shtab
     except ImportError:
         raise ChexsegError("To complete names, shtab is needed: pip install 'chexseg[completion]'.") from None
-    where = dict(FILM=shtab.FILE, FILE=shtab.FILE, FOLDER=shtab.DIRECTORY, RUN=shtab.DIRECTORY)
+    where = dict.fromkeys(("FILM", "FILE", "FIRST", "SECOND"), shtab.FILE)
+    where |= dict.fromkeys(("FOLDER", "RUN"), shtab.DIRECTORY)
     for action in _each_action(parser):
         if action.metavar in where:
             action.complete = where[action.metavar]

@@ -42,6 +42,8 @@ def _read_facts(path, films)->pd.DataFrame: # index id: columns of the file, tho
     refuse_device(path)
     try:
         facts = pd.read_csv(path, dtype={"id": str, "Patient": str})
+    except FileNotFoundError:
+        raise ChexsegError(f"{path} does not exist: check the name.") from None
     except (OSError, ValueError) as e:
         raise ChexsegError(f"{path} cannot be read as a CSV file ({str(e).strip()}): name another one.") from None
     if "Path" in facts and "id" not in facts:

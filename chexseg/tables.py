@@ -110,7 +110,8 @@ def _check_columns(
     "Complain about what a label file lacks."
     _check_path(df, path)
     if not len(df):
-        raise ChexsegError(f"{path} lists no films: is it the whole file?")
+        mend = "list them (chexseg init FOLDER --add)" if Path(path).name == "labels.csv" else "is it the whole file?"
+        raise ChexsegError(f"{path} lists no films: {mend.replace('FOLDER', str(Path(path).parent))}")
     if not _observations(df):
         words = ", ".join(f"{c!r} holds {str(v)!r:.30}" for c, v in list(_not_labels(df).items())[:3])
         raise ChexsegError(f"{path} has no column with labels (1, 0, -1 or blank): it needs one for each finding"

@@ -113,7 +113,7 @@ SPOILT = {
     "a text": (lambda d: film(d, "val", 3).write_text("no film"), "stop", "unreadable",
                "is it DICOM, JPEG, PNG, TIFF or BMP"),
     "a folder": (lambda d: folder_for(film(d, "train", 3)), "stop", "unreadable", "is a folder"),
-    "black": (lambda d: save(film(d, "train", 3), np.zeros((128, 128), np.uint8)), "stop", "constant", "one grey"),
+    "black": (lambda d: save(film(d, "train", 3), np.zeros((128, 128), np.uint8)), "stop", "blank", "one grey"),
     "in two splits": (lambda d: shutil.copy(film(d, "test", 1), film(d, "train", 3)),
                       "stop", "duplicate", "train and test"),
     "twice": (lambda d: shutil.copy(film(d, "train", 1), film(d, "train", 3)), "look", "duplicate", "keep one"),

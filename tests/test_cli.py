@@ -479,6 +479,19 @@ def test_subgroups_of_a_run(one_task, tmp_path, capsys):
     table = pd.read_csv(tmp_path/"run"/"paper"/"subgroups.csv")
     assert (table.groupby("by").films.sum() == len(ids)).all() and table.few.all()
     status, sentence = said(capsys, "subgroups", tmp_path/"run", "--facts", tmp_path/"none.csv")
-    assert status == 1 and "cannot be read as a CSV file" in sentence
-    status, sentence = said(capsys, "subgroups", tmp_path/"run", "--convention", "eiter")
-    assert status == 1 and "did you mean 'either'?" in sentence
+    assert status == 1 and "none.csv does not exist: check the name" in sentence
+    with pytest.raises(SystemExit) as ended:
+        main(["subgroups", str(tmp_path/"run"), "--convention", "eiter"])
+    assert ended.value.code == 2 and "did you mean 'either'?" in capsys.readouterr().err
+    command = ["figures", str(tmp_path/"run"), "--only", "subgroups", "--format", "svg", "--methods", "full"]
+    assert main([*command, "--facts", str(facts)]) == 0
+    assert "Ward" in (tmp_path/"run"/"paper"/"subgroups.svg").read_text()
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    shell = f"{sys.executable} -m chexseg completion bash"
+    with subprocess.Popen(shell.split(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+        command.stdout.readline()
+        command.stdout.close()
+        err = command.stderr.read()
+        assert (command.wait(), err) == (141, b"")

@@ -530,7 +530,8 @@ def test_two_readers_are_put_side_by_side(tmp_path, capsys):
     disputed = out.partition("Most disputed")[2].partition("\n\n")[0].splitlines()[2:]
     assert [line.split()[0] for line in disputed] == ["c", "b"] # those on which they differ
     assert f"All films, most disputed first: {tmp_path/'films.csv'}" in out
-    assert "No film is disputed." in agree(capsys, ann, ann)[1]
+    status, out, err = agree(capsys, ann, ann)
+    assert "No film is disputed." in out and "is compared with itself: name the file of another reader" in err
 
 
 def test_a_reader_is_put_beside_a_network(tmp_path, capsys):
@@ -557,7 +558,26 @@ def test_readers_without_a_film_or_an_outline_in_common_are_refused(tmp_path, ca
     status, out, err = agree(capsys, ann, tmp_path/"named.json")
     assert status == 1 and not out and "call a finding by one name in both" in err
     assert "does not exist" in agree(capsys, ann, tmp_path/"none.json")[2]
-    assert "ben.json is there already" in agree(capsys, ann, ben, "--out", ben)[2]
+    assert "ben.json would be a table in CSV" in agree(capsys, ann, ben, "--out", ben)[2]
+    (tmp_path/"films.csv").write_text("mine")
+    assert "films.csv is there already" in agree(capsys, ann, ben, "--out", tmp_path/"films.csv")[2]
+
+
+def test_an_outline_beyond_its_film_is_told(tmp_path, capsys):
+    ann, ben = write_readers(tmp_path)
+    far = [[[100, 10], [150, 10], [150, 50]], [[10, 10], [200, 10], [10, 50]]]
+    write_annotations(tmp_path/"far.json", {"a": {"img_size": [64, 64], "Rib": far}})
+    status, _, err = agree(capsys, ann, tmp_path/"far.json")
+    assert status == 0 and "an outline of Rib of a (and 1 more) reaches beyond its film of 64x64 pixels" in err
+
+
+def test_a_finding_that_nobody_has_changes_no_dispute(tmp_path, capsys):
+    ann, ben = write_readers(tmp_path)
+    before = agree(capsys, ann, ben, "--out", tmp_path/"before.csv")
+    write_annotations(ann, {i: entry | {"Lung": []} for i, entry in read_annotations(ann).items()})
+    after = agree(capsys, ann, ben, "--out", tmp_path/"after.csv")
+    assert before[0] == after[0] == 0
+    assert (tmp_path/"before.csv").read_text() == (tmp_path/"after.csv").read_text()
 
 
 def test_the_figure_shows_what_its_source_knows(run, part, tmp_path):

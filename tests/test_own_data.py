@@ -99,14 +99,70 @@ def test_chosen_tasks_are_remembered(hearts, tmp_path):
     more = dict(out=tmp_path/"run", until="prepare", experts=3, **TINY)
     assert run_pipeline(hearts, tasks=["Heart"], **more).tasks == ["Heart"]
     assert run_pipeline(hearts, **more).choices.study.tasks == ("Heart",)
-    with pytest.raises(ChexsegError, match="holds a run with tasks"):
+    with pytest.raises(ChexsegError, match="holds a run with --tasks"):
         run_pipeline(hearts, tasks=["Smoker"], **more)
 
 
 def test_a_choice_that_was_refused_may_be_mended_in_the_same_folder(hearts, tmp_path):
     with pytest.raises(ChexsegError, match=r"\(--experts 3\)"):
-        run_pipeline(hearts, out=tmp_path/"run", until="prepare", **TINY)
+        run_pipeline(hearts, out=tmp_path/"run", until="prepare", experts=9, **TINY)
     run_pipeline(hearts, out=tmp_path/"run", until="prepare", experts=3, **TINY)
+
+
+def test_few_outlines_are_enough_for_a_run_that_says_nothing_of_experts(hearts, tmp_path, capsys):
+    status, page, _ = said(capsys, "check", hearts, "--side", SIDE, "--workers", 0)
+    told = "Of 5 outlined films that are not for testing, segmenters learn from 3 (--experts)"
+    assert status == 0 and told in " ".join(page.split())
+    run = run_pipeline(hearts, out=tmp_path/"run", until="prepare", **TINY)
+    assert told in (run/"study.txt").read_text() and len(run.part("expert")) == 3 and len(run.part("valid")) == 2
+
+
+def test_tasks_that_were_refused_are_not_kept(hearts, tmp_path):
+    with pytest.raises(ChexsegError, match="Hart"):
+        run_pipeline(hearts, out=tmp_path/"run", tasks=["Hart"], until="prepare", **TINY)
+    assert run_pipeline(hearts, out=tmp_path/"run", until="prepare", **TINY).tasks == ["Heart"]
+
+
+def test_all_choices_that_differ_are_named_as_they_are_typed(hearts, tmp_path):
+    more = dict(out=tmp_path/"run", until="prepare", **TINY)
+    run_pipeline(hearts, methods=["full"], **more)
+    told = "with --methods full --seed 0, not --methods weak full --seed 4: name another"
+    with pytest.raises(ChexsegError, match=told):
+        run_pipeline(hearts, methods=["weak", "full"], seed=4, **more)
+
+
+@pytest.mark.parametrize("kind, names, mend", [
+    ("stray masks", lambda f: f.parents[1]/f.name, "masks are PNG, in masks/FINDING/, called like their films"),
+    ("masks", lambda f: f.with_name(f"{f.stem}_mask.png"), "call each mask like its film, this one 'chest 0'"),
+    ("masks", lambda f: f.with_name(f"{f.stem.upper()}.png"), "call each mask like its film, this one 'chest 0'"),
+])
+def test_the_cause_is_told_where_no_mask_is_of_a_film(hearts, kind, names, mend):
+    for file in sorted(hearts.glob("masks/Heart/*.png")):
+        file.rename(names(file))
+    stops = check_data(hearts, workers=0).stops
+    assert [t.kind for t in stops] == [kind] and mend in stops[0].sentence
+
+
+def test_films_are_looked_for_where_there_are_none(tmp_path, capsys):
+    status, out, _ = said(capsys, "init", tmp_path/"new", "--tasks", "Heart")
+    assert status == 0 and f"made {tmp_path/'new'}, which was not there" in out and "no film is there yet" in out
+    status, page, _ = said(capsys, "check", tmp_path/"new")
+    assert status == 1 and f"list them (chexseg init {tmp_path/'new'} --add)" in " ".join(page.split())
+
+
+def test_other_films_are_listed_beside_one_of_a_known_name(hearts, capsys):
+    film = find_films(hearts)[0]
+    for name in (film.name, "later.png"):
+        save(hearts/f"films/ward/{name}", phantom_film(11, 99, SIDE).image)
+    status, out, _ = said(capsys, "init", hearts, "--add")
+    assert status == 0 and "added 1 film (films/ward/later.png)" in out
+    assert f"not added: {hearts/'films/ward'/film.name} is called like {film}, which is listed" in out
+
+
+def test_bad_films_can_be_left_out_and_the_page_says_so(hearts, capsys):
+    save(hearts/"films/chest 20.png", np.full((SIDE, SIDE), 9))
+    status, page, _ = said(capsys, "check", hearts, "--side", SIDE, "--workers", 0)
+    assert status == 1 and "blank: 1" in page and "leave 1 bad film out and go on, say --bad-films skip" in page
 
 
 # Two names of one finding --------------------------------------------------------------------------------------------
