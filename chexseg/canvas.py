@@ -65,10 +65,13 @@ function make(tag, props = {}, ...children) {
 const HELP = [["drag", "draw a line around something"],
   ["click, click, …", "set points, three or more; Enter or the first point closes the outline"],
   ["right click, Ctrl Z", "while points are set: take the last one back; Escape all"],
-  ["drag a point", "move it"], ["drag a line", "add a point"], ["right click a point", "delete it (or Delete)"],
+  ["click an outline", "choose its finding"], ["drag a point", "move it"], ["drag a line", "add a point"],
+  ["right click a point", "delete it (or Delete)"],
   ["Shift + drag inside", "move an outline"], ["Delete inside", "delete an outline"],
   ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"],
-  ["Ctrl Z, Ctrl Y", "undo, redo"], ["A", "auto brightness and contrast: on, off"], ["H", "hide outlines while held"]];
+  ["Ctrl Z, Ctrl Y", "undo, redo"], ["A", "auto brightness and contrast: on, off"], ["H", "hide outlines while held"],
+  ["This finding, All", "begin with the outlines of somebody else, then correct them"],
+  ["Next unread", "the next film that nobody has outlined"], ["Clear this finding", "take all its outlines away"]];
 function build(el) {
   const button = (text, title, does) => make("button", { textContent: text, title, onclick: does });
   const ui = { canvas: make("canvas", { className: "film", tabIndex: 0 }), place: make("b"), said: make("div"),
@@ -139,7 +142,11 @@ function begin(d, e, p, near) { // which gesture a press begins
     return { kind: "move point", outline: mine[hit.o], i: hit.i + 1, changed: true };
   }
   if (hit && e.shiftKey) return { kind: "move outline", outline: mine[hit.o], from: p };
-  return { kind: "draw", points: [p], length: 0 };
+  return { kind: "draw", points: [p], length: 0, other: hit ? null : ownerOf(d, p, near) };
+}
+function ownerOf(d, p, near) { // another finding, of which a point or a line is here
+  const others = d.hidden ? [] : d.tasks.map(({ name }) => name).filter(name => name !== d.task);
+  return others.find(name => (find(d.outlines[name] || [], p, near) || { kind: "inside" }).kind !== "inside");
 }
 function go(d, g, e, p, step) { // the pointer moves; step: a short way, film pixels
   if (g.kind === "pan") [d.x, d.y] = [e.clientX - g.from[0], e.clientY - g.from[1]];
@@ -156,6 +163,7 @@ function go(d, g, e, p, step) { // the pointer moves; step: a short way, film pi
 }
 function end(d, g, p, step) { // true: the outlines of the task have changed
   const mine = d.outlines[d.task];
+  if (g.other && distance(p, g.points[0]) >= g.length / 2) { d.meant = g.other; return false; } // no closed line
   if (g.kind === "draw" && g.points.length < 3) { d.open = [p]; return false; }
   if (g.kind === "draw") { mine.push(simplify(g.points, step / 3)); return true; }
   if (g.kind === "point by point" && !g.close) { d.open.push(p); return false; }
@@ -254,7 +262,7 @@ function take(d, ui, state, { tell, turn, changed, choose, leave, undo }) { // w
   if (!state.id) return;
   if (!d.sent || state.sent === d.sent) clearTimeout(d.wait);
   const other = state.id !== d.id;
-  if (other) Object.assign(d, { open: null, drag: null, hover: null, zoom: 1, x: 0, y: 0, edits: state.edit });
+  if (other) Object.assign(d, { open: null, drag: null, hover: null, zoom: 1, x: 0, y: 0, edits: state.edit, told: "" });
   if (other || state.edit >= d.edits && !d.drag) {
     Object.assign(d, { outlines: structuredClone(state.outlines), task: state.task });
   }
@@ -299,7 +307,7 @@ function say(d, ui) { // beside the film: that a line is open, or what Python sa
   if (ui.said.classList.contains("deaf")) return;
   const next = n < 3 ? "go on clicking, an outline needs three." : "Enter or the first point closes the outline.";
   const set = `${n} point${n > 1 ? "s" : ""} set: ${next} Right click takes the last back, Escape all.`;
-  ui.said.textContent = n ? set : said;
+  ui.said.textContent = n ? set : d.told || said;
 }
 const PATIENCE = 5000; // milliseconds
 function deaf(ui) {
@@ -326,6 +334,7 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light
   canvas.onpointerdown = (e) => {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(e.pointerId);
+    d.told = "";
     d.drag = begin(d, e, toFilm(e), near());
     paint();
   };
@@ -340,6 +349,11 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light
     const drag = d.drag;
     d.drag = null;
     if (drag) finish(end(d, drag, toFilm(e), step()));
+    if (d.meant) choose(d.meant);
+    if (d.meant) d.told = `${d.meant} is chosen, for its outline is here. Its points can be moved now. To draw ` +
+      "another finding, choose that one, and begin a little beside this outline.";
+    d.meant = null;
+    paint();
   };
   canvas.addEventListener("wheel", (e) => { // only while the editor has the keyboard: otherwise the page scrolls
     if (document.activeElement !== canvas) return;

@@ -213,8 +213,8 @@ def explore_cases(
 ): # an `Explorer`, or a matplotlib figure
     "Test films with the outlines of expert, readers and networks side by side, two of them under a line that moves."
     view = CaseView(run, methods)
-    if film is not None:
-        check_name(film, view.part.ids, "film")
+    for name, known, what in ((film, view.part.ids, "film"), (task, view.part.tasks, "task")):
+        check_name(name or known[0], known, what)
     if not static:
         return _case_controls(view, film, task, label, order)
     film = film or view.find(task, label, order)[0]
@@ -280,6 +280,8 @@ def outline_fault(
     centred = ndimage.shift(mask.astype(np.uint8), np.negative(shift), order=0)
     if iou(mask[:, ::-1], truth) > score + .2:
         return "it lies on the wrong side"
+    if not (mask & truth).any():
+        return f"it does not touch the expert's, and lies {_shift_text(*shift, mask.shape)}"
     if (_halves(truth) > .2).all() and (_halves(mask) < .05).any():
         return "it leaves one of two sides out"
     if iou(centred, truth) > score + .15:
@@ -457,6 +459,7 @@ def explore_errors(
 ): # an `Explorer`, or a matplotlib figure
     "The grossest errors of a method, each with one computed sentence."
     view = CaseView(run, methods)
+    check_name(task or view.part.tasks[0], view.part.tasks, "task")
     method = check_name(method or view.methods[-1], view.methods, "method")
     check_name(kind, KINDS, "kind")
     return _error_figure(view, kind, task, method) if static else _error_controls(view, kind, task, method)

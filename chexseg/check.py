@@ -365,12 +365,12 @@ def _of_study(study, side, workers, boxes=None): # yields the troubles of films,
     yield from _left_out(study)
 
 # %% ../nbs/18_check.ipynb #lost1
-def _without_films(masks, table, places)->bool: # are there masks, or what should be some, and is none of them of a film?
+def _without_films(masks, table, places)->bool: # are there masks, or strays, and none of a film?
     there = bool(masks.ids or stray_masks(places))
     return there and table is not None and not set(masks.ids) & set(table.id)
 
 # %% ../nbs/18_check.ipynb #causes1
-def _causes(troubles, lost, own)->list: # films of one's own are divided by who has masks: without these, nothing is known
+def _causes(troubles, lost, own)->list: # own films are divided by who has masks: lost ones say nothing
     def worst(t): return t._replace(level="stop") if t.kind == "stray masks" else t
     return [worst(t) for t in troubles if t.kind != "split"] if lost and own else troubles
 

@@ -300,6 +300,9 @@ def _checked(name, value): # the value, a list as a tuple, a path as text
     option = options()[check_name(name, options(), "option")]
     if isinstance(option.default, tuple) and isinstance(value, str):
         value = (value,)
+    if isinstance(value, (list, tuple)) and any("," in str(v) for v in value):
+        raise ChexsegError(f"{name}: {' '.join(map(str, value))} holds a comma: name one after the other, with blanks "
+                           "between.")
     value = str(value) if isinstance(value, PurePath) else value
     if not _is_like(value, option.default):
         raise ChexsegError(f"{name}={value!r} is not {_kind(option.default)}: give one, such as {option.default!r}.")

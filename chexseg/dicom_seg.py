@@ -73,8 +73,8 @@ def _segment(k, task, name): # of the file: number k, a finding, outlined by a s
     called, kind = f"chexseg {name}".strip()[:64], codes.DCM.ArtificialIntelligence
     made_by = hd.AlgorithmIdentificationSequence(called, kind, __version__)
     color = hd.color.CIELabColor.from_rgb(*(round(255*c) for c in color_of(task)))
-    return hd.seg.SegmentDescription(k, task[:64], codes.SCT.MorphologicallyAbnormalStructure, _concept(task),
-                                     "AUTOMATIC", made_by, display_color=color)
+    sort = codes.SCT.PhysicalObject if task == "Support Devices" else codes.SCT.MorphologicallyAbnormalStructure
+    return hd.seg.SegmentDescription(k, task[:64], sort, _concept(task), "AUTOMATIC", made_by, display_color=color)
 
 # %% ../nbs/78_dicom_seg.ipynb #0019
 def _segmentation(ds, masks, tasks, name): # highdicom's object
@@ -84,9 +84,11 @@ def _segmentation(ds, masks, tasks, name): # highdicom's object
     if not all(t.isascii() for t in (*tasks, name)):
         ds.decode()
         ds.SpecificCharacterSet = "ISO_IR 192"
-    return hd.seg.Segmentation(
+    seg = hd.seg.Segmentation(
         [ds], planes, "BINARY", described, hd.UID(), 100, hd.UID(), 1, "chexseg", "chexseg", __version__, "0",
         content_label="CHEXSEG", content_description="Not for clinical use", omit_empty_frames=False)
+    seg.SeriesDescription = f"chexseg {name}, not for clinical use".replace(" ,", ",")[:64] # what a viewer lists
+    return seg
 
 # %% ../nbs/78_dicom_seg.ipynb #0020
 def write_dicom_seg(
@@ -151,7 +153,7 @@ def check_dicom_segs(
         raise ChexsegError(f"{films[0]} is not DICOM, and no other film is: a DICOM-SEG has to refer to a DICOM film. "
                            "Write their masks as pictures (--write masks).")
     if not overwrite and Path(out).exists() and any(Path(out).iterdir()):
-        raise ChexsegError(f"{out} holds files: name another folder, or say overwrite (--overwrite).")
+        raise ChexsegError(f"{out} holds files: name another folder, or allow it (--overwrite).")
 
 # %% ../nbs/78_dicom_seg.ipynb #0032
 def write_dicom_segs(

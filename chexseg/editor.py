@@ -25,7 +25,7 @@ from .core import (OBSERVATIONS, TASKS, ChexsegError, StrPath, check_name, check
 from .data import Part
 from .evaluation import areas_table, interval, iou_from_areas, resample
 from .explore import jpeg
-from .importing import masks_from
+from .importing import masks_beside, masks_from
 from .masks import MaskSet
 from .outlines import annotations_to_masks, contours, read_annotations, write_annotations
 from .own import find_films, in_order, read_masks
@@ -246,7 +246,9 @@ def copy(self:Outlining,
         if mask.any():
             found[t] = [_whole(few_points(o, max(self.size)/512), self.size) for o in contours(mask)]
     if not found:
-        raise ChexsegError(f"{source} has outlined no {task or 'finding'} on this film.")
+        raise ChexsegError(f"{source} has outlined no {task or 'finding'} on this film: draw what there is, or note "
+                           "that there is nothing.")
+    self.task = self.task if self.task in found else next(iter(found)) # so that a point can be moved at once
     self._change(dict(self.entry or {}, img_size=list(self.size)) | found)
 
 # %% ../nbs/71_outline_editor.ipynb #0032
@@ -273,6 +275,11 @@ def _said(desk): # where the work stands, in words
     end = " No film is left." if read == len(desk.part) else ""
     return f"This film: {here}. {read} of {len(desk.part)} films are in {desk.path.name}, saved after every change.{end}"
 
+# %% ../nbs/71_outline_editor.ipynb #offer1
+def _offer(desk): # what an unread film may begin with, in words
+    first = next(iter(desk.sources), "")
+    return f" To begin with what {first} outlines, press All." if first and desk.entry is None else ""
+
 # %% ../nbs/71_outline_editor.ipynb #0036
 @patch
 def state(self:Outlining)->dict:
@@ -280,7 +287,7 @@ def state(self:Outlining)->dict:
     drawn = {t: o for t, o in (self.entry or {}).items() if t in self.tasks}
     tasks = [dict(name=t, color=to_hex(color_of(t)), n=len(drawn.get(t, []))) for t in self.tasks]
     return dict(id=self.id, place=f"{self.k + 1} of {len(self.part)}: {self.id.split('_view')[0]}", size=list(self.size),
-                task=self.task, tasks=tasks, outlines=drawn, sources=list(self.sources), said=_said(self),
+                task=self.task, tasks=tasks, outlines=drawn, sources=[*self.sources], said=_said(self) + _offer(self),
                 undo=bool(self.before), redo=bool(self.after), asked=bool(self.asked) and self.asked == self.entry)
 
 # %% ../nbs/71_outline_editor.ipynb #0038
@@ -373,6 +380,7 @@ def edit_outlines(
 ): # an `OutlineEditor`, or a matplotlib figure
     "Draw and correct outlines on films."
     tasks = [tasks] if isinstance(tasks, str) else tasks
+    sources = masks_beside(films) | (sources or {})
     if copy:
         sources = {check_name(copy, sources or {}, "source"): sources[copy]} | sources
     desk = Outlining(_as_part(films, tasks), path, tasks, sources)
@@ -456,7 +464,7 @@ def _whether(areas)->pd.DataFrame: # a row a task: who has outlined it on how ma
     names = (("both", 3), ("only first", 1), ("only second", 2), ("neither", 0))
     counts = {name: (seen[0] + 2*seen[1] == k).sum(0) for name, k in names}
     pairs = zip(*(s.T for s in seen))
-    kappa = [cohen_kappa_score(a, b) if len({*a, *b}) > 1 else np.nan for a, b in pairs]
+    kappa = [cohen_kappa_score(a, b) if len({*a}) == len({*b}) == 2 else np.nan for a, b in pairs] # else chance decides
     return pd.DataFrame(counts | dict(kappa=kappa), index=areas.tasks)
 
 # %% ../nbs/71_outline_editor.ipynb #where1

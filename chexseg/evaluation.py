@@ -309,8 +309,9 @@ def check_draws(
     "Warn where fewer than half of the draws have a film of every task."
     left = int(draws[mean].notna().sum())
     if 2*left < len(draws):
-        warnings.warn(f"Only {left} of {len(draws):,} draws for {name} have a film of every task: the interval of its "
-                      f"{mean} rests on these. Leave rare tasks out, or score more films.", stacklevel=3)
+        rest = f"the interval of its {mean} rests on these" if left else f"its {mean} has no interval"
+        warnings.warn(f"Only {left} of {len(draws):,} draws for {name} have a film of every task: {rest}. Leave rare "
+                      "tasks out, or score more films.", stacklevel=3)
 
 # %% ../nbs/49_evaluation.ipynb #0095
 def convention_of(table # as from `iou_table`, `hit_rate` or `fractions`
@@ -370,7 +371,7 @@ def bootstrap(
         low, high = interval(draws, level)
         below = as_fractions(tables[name]).below
         films = {**(below > 0).sum(), mean: len(below)}
-        means = miou(tables[name], mean)
+        means = miou(tables[name], mean) if (below.to_numpy() > 0).any() else low*np.nan # no film counts
         out += [dict(method=name, task=t, mean=means[t], low=low[t], high=high[t], films=films[t]) for t in means.index]
     return pd.DataFrame(out)
 

@@ -255,4 +255,4 @@ def check_free(
         if _file_number(file) in films:
             raise ChexsegError(f"{file} is a film to predict and would be written over: name another folder.")
         if not overwrite:
-            raise ChexsegError(f"{file} exists: name another folder, or say overwrite (--overwrite).")
+            raise ChexsegError(f"{file} exists: name another folder, or allow it (--overwrite).")

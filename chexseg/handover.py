@@ -8,6 +8,7 @@ __all__ = ['HANDOVER', 'SEG', 'add_handover', 'segmenter_path', 'export_segmente
 
 # %% ../nbs/80_handover.ipynb #0002
 import sys
+import warnings
 from pathlib import Path
 
 from .core import ChexsegError, check_name, read_json
@@ -68,13 +69,29 @@ def segmenter_path(
         raise ChexsegError(f"{model} is one segmenter, not {method}: leave --method out, or name a run that has it.")
     return path
 
+# %% ../nbs/80_handover.ipynb #better1
+def _tell_better(run, chosen): # warn where the run's own scores speak for another method
+    if not run.finished("scores"):
+        return
+    t = run.results().query("task == 'mIoU'").set_index("method")["mean"]
+    t = t[[m for m in run.choices.run.methods if m in t]]
+    best = t.idxmax()
+    if t[best] > t[chosen] + .02:
+        warnings.warn(f"{chosen} is the last method of {run.folder}, and {best} was better on its test films (mIoU "
+                      f"{t[best]:.3f}, {chosen} {t[chosen]:.3f}): --method {best} takes that one.")
+
 # %% ../nbs/80_handover.ipynb #segpathb
 def _of_run(folder, method): # the segmenter of a run, which may have been stopped
     from chexseg.runs import Run
     run = Run(folder)
     check_name(method or run.choices.run.methods[-1], run.choices.run.methods, f"method of {folder}")
     path = folder/"segmenters"/(method or run.choices.run.methods[-1])
-    if not path.with_suffix(".json").exists() and not run.finished("segmenters"):
+    if not path.with_suffix(".json").exists() and run.finished("segmenters"):
+        raise ChexsegError(f"{folder} was kept without its segmenters, as an excerpt is: name a run that has them; "
+                           "chexseg run makes one.")
+    if not method:
+        _tell_better(run, path.name)
+    if not path.with_suffix(".json").exists():
         done = [m for m in run.choices.run.methods if (folder/"segmenters"/f"{m}.json").exists()]
         raise ChexsegError(f"{folder} has not trained {path.name} yet: go on with chexseg run --out {folder}"
                            + f", or choose --method {' or '.join(done)}"*bool(done) + ".")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMATS', 'look_at', 'find_format', 'Place', 'find_place', 'renamed', 'sides_of', 'drawn_splits', 'new_labels',
            'Plan', 'plan_import', 'problems', 'page', 'write_import', 'next_command', 'file_names', 'export_masks',
-           'masks_from']
+           'masks_from', 'masks_beside']
 
 # %% ../nbs/24_importing.ipynb #0002
 import re
@@ -28,7 +28,7 @@ from .formats import CHESTX_DET_JSON, OWN_FILES, Adapter, Annotations, Films, Lo
 from .json_formats import JSON_FORMATS
 from .mask_pictures import MASK_PICTURES
 from .masks import MaskSet, check_size, cover, decode, encode
-from .own import find_films, in_order, own_masks
+from .own import find_films, in_order, own_masks, png_masks
 from .run_tables import RUN_TABLES, csv_pieces
 from .tables import FACTS, KEYS, as_tasks, read_table, task_of
 
@@ -381,7 +381,8 @@ def _written_line(plan)->list: # names of files, and what becomes of labels
     drawn = ", ".join(f"{counts[s]} {s}" for s in ("train", "val", "test"))
     told = f"drawn ({drawn}), for hardly a film is without a mask"
     if set(counts) == {""}:
-        told = "blank, so that half of the films with masks are kept for testing"
+        which = "that you outline" if _mask_file(plan) == "boxes.json" else "with masks"
+        told = f"blank, so that half of the films {which} are kept for testing"
     return [_mask_file(plan), f"labels.csv: {counted(len(labels), 'film')}; the column Split is {told}"]
 
 # %% ../nbs/24_importing.ipynb #0060
@@ -469,14 +470,25 @@ def export_masks(
     return f"{counted(len(masks), 'film')}, {', '.join(masks.tasks)}, as {adapter.text}: {out}{lost}"
 
 # %% ../nbs/24_importing.ipynb #0080
-def masks_from(path # CheXlocalize's JSON, or a folder with masks.json, outlines.json or masks/
+def masks_from(path # CheXlocalize's JSON; or a folder with masks.json, outlines.json, masks/, or with FINDING/FILM.png
 )->MaskSet:
     "Masks that are there."
     path = Path(path)
     if path.is_dir():
         found = own_masks([path])[1]
+        if found is None and any(path.glob("*/*.png")):
+            return png_masks(path)
         if found is None:
             raise ChexsegError(f"{path} holds neither masks.json nor outlines.json nor masks/FINDING/FILM.png, and is "
                                "no run: name a run, a file or a folder with masks.")
         return found
     return FORMATS["chexlocalize"].read(path).masks
+
+# %% ../nbs/24_importing.ipynb #besidem1
+def masks_beside(films # a folder of films, or anything else
+)->dict: # {"masks": `MaskSet`}; empty where there is nothing
+    "Masks that a folder of films holds, as pictures or as the file that an import writes."
+    folder = Path(films) if isinstance(films, StrPath) and Path(films).is_dir() else Path("nowhere")
+    if (folder/"masks.json").is_file():
+        return {"masks": masks_from(folder/"masks.json")}
+    return {"masks": png_masks(folder/"masks")} if any(folder.glob("masks/*/*.png")) else {}

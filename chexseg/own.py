@@ -12,6 +12,7 @@ import os
 import warnings
 from collections import Counter
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -123,18 +124,29 @@ def find_file(
     "The first of these files that is there; an earlier name beats an earlier place."
     return next((d/n for n in names for d in places if (d/n).is_file()), None)
 
+# %% ../nbs/14_own.ipynb #once1
+def _check_once(found:dict): # place -> `MaskSet`; refuse two of one film
+    for (one, a), (other, b) in combinations(found.items(), 2):
+        if both := [i for i in a.ids if i in b]:
+            more = f" (and of {len(both) - 1:,} more films)"*(len(both) > 1)
+            raise ChexsegError(f"{one} and {other} both hold masks of {both[0]}{more}, and only one of them can count: "
+                               f"take the film out of one. To bring all pictures into a file: chexseg export {other} "
+                               "outlines NEW.json, then move the pictures away.")
+
 # %% ../nbs/14_own.ipynb #0028
 def own_masks(places:list # folders to look in
 )->tuple: # the file or folder, and its `MaskSet`; twice None where there is none
-    "The masks of a folder in the layout of this chapter: one file for all films, or pictures."
-    file = find_file(places, ["masks.json", "outlines.json"])
-    folder = next((d/"masks" for d in places if any(d.glob("masks/*/*.png"))), None)
-    if file and folder:
-        raise ChexsegError(f"{file} and the pictures in {folder} both hold masks, and only one of them can be read: bring "
-                           "all masks into one (chexseg export writes either), and move the other away.")
-    if file:
-        return file, read_masks(file)
-    return (folder, png_masks(folder)) if folder else (None, None)
+    "The masks of a folder in the layout of this chapter: files, pictures, or both, each of other films."
+    files = [find_file(places, [name]) for name in ("masks.json", "outlines.json")]
+    found = {f: read_masks(f) for f in files if f}
+    if folder := next((d/"masks" for d in places if any(d.glob("masks/*/*.png"))), None):
+        found[folder] = png_masks(folder)
+    _check_once(found)
+    tasks = [t for masks in found.values() for t in masks.tasks]
+    if len(found) > 1:
+        tasks = in_order(set(tasks))
+    masks = {i: rles for some in found.values() for i, rles in some.masks.items()}
+    return (next(iter(found)), MaskSet(masks, tasks)) if found else (None, None)
 
 # %% ../nbs/14_own.ipynb #own_r1
 def own_readers(
@@ -259,16 +271,16 @@ labels.csv              One row a film. Path: the film. Patient: whose it is, so
                         not mentioned (which counts as 0).
 films/                  The films: DICOM, PNG, JPEG, TIFF or BMP, in any folders. Give every film its own name.
 masks/FINDING/FILM.png  What somebody outlined: white inside, black outside, of the film's size, called like the
-                        film. All black says that somebody looked and found nothing. Instead of pictures,
-                        never beside them, outlines.json may hold polygons, as the outline editor writes
-                        them: {"FILM": {"img_size": [height, width], "FINDING": [[[x, y], [x, y], ...]]}}.
+                        film. All black says that somebody looked and found nothing. Other films, or all of
+                        them, may be in outlines.json as polygons, as the outline editor writes them:
+                        {"FILM": {"img_size": [height, width], "FINDING": [[[x, y], [x, y], ...]]}}.
 
 Outline 20 films or more, some that show nothing among them: without these, false alarms cannot be measured. Half of the
 films with masks are for testing. Of the other half networks learn from two in three (--experts 6 of 10); those that are
 left tell how good pseudo-masks are.
 
-readers.json            What a second reader outlined on the same films, as the outline editor or MaskSet.save writes it:
-                        a run scores it on the test films, beside its methods.
+readers.json            What a second reader outlined on the same films, as the outline editor writes it (of pictures:
+                        chexseg export THEIRS chexlocalize readers.json): a run scores it on the test films.
 boxes.json              Boxes on training films, where somebody has drawn some: `chexseg import` makes it of YOLO's
                         files or a table. Networks learn from it; nobody is scored against it.
 
@@ -310,10 +322,10 @@ def _check_init(folder, tasks): # complain before anything is made
             raise ChexsegError(f"{other!r} and {t!r} would be one folder on macOS and Windows: name them otherwise.")
 
 # %% ../nbs/14_own.ipynb #0055
-def _where(films, folder)->list: # a sentence, when they lie in several folders
+def _listed(films, folder)->list: # a sentence on films that are there
     places = Counter(f.parent.relative_to(folder).as_posix() for f in films)
     if len(places) < 2:
-        return []
+        return [f"listed {counted(len(films), 'film')}"]*bool(films)
     named = ", ".join(f"{n:,} in {place}" for place, n in places.most_common(5))
     more = f" and {len(places) - 5:,} folders more"*(len(places) > 5)
     return [f"listed {len(films):,} films: {named}{more}; if some of these are masks, take their rows out of labels.csv"]
@@ -343,12 +355,12 @@ def _make_folders(folder, tasks)->list: # names of those that were not there
 
 # %% ../nbs/14_own.ipynb #lack1
 def _lacking(folder, tasks)->list: # sentences on what a label file that was there lacks
+    new, _ = unlisted(folder/"labels.csv") # which refuses a pipe
     columns = {c.casefold(): c for c in pd.read_csv(folder/"labels.csv", nrows=0).columns}
     def mend(t):
         near = get_close_matches(t.casefold(), columns, 1, .7)
         return f"is it {columns[near[0]]!r}?" if near else "add it, with 1 where the film shows it"
     said = [f"labels.csv has no column {t}: {mend(t)}" for t in tasks if t not in columns.values()]
-    new, _ = unlisted(folder/"labels.csv")
     return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {folder} --add does"]*bool(new)
 
 # %% ../nbs/14_own.ipynb #0057
@@ -368,7 +380,7 @@ def init_folder(
     kept = [n for n, w in written.items() if not w]
     said = fresh + [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
     films = find_films(folder)
-    said += _where(films, folder) if written["labels.csv"] else _lacking(folder, tasks)
+    said += _listed(films, folder) if written["labels.csv"] else _lacking(folder, tasks)
     hint = f"no film is there yet: put them into films, then list them, chexseg init {folder} --add"
     return said + [hint]*(not films)
 

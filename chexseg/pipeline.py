@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .choices import METHODS, STAGES, make_choices
+from .choices import METHODS, STAGES
 from .classifier import auroc_table, fit_classifier, load_classifier, predict_probs
 from .core import (ChexsegError, StrPath, atomic_path, bars_of, check_name, checks_arguments, digest, read_json,
                           rng, versions, wait_for, watching, world, write_json)
@@ -32,7 +32,7 @@ from .cost import checked_study, training_steps
 from .data import assign_roles, understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
                                 iou_from_areas, save_areas)
-from .go_on import begin_roles, begin_study, begun_from, taken_over
+from .go_on import begin_roles, begin_study, begun_from, pictures_digest, run_choices, tell_changed
 from .inference import load_segmenter, save_segmenter, write_masks
 from .irnet import film_edges, fit_irnet, save_irnet, walk_maps
 from .maps import peaks
@@ -45,7 +45,7 @@ from .owners import first_is_there, owned
 from .resume import resumable
 from .recorder import recorded
 from .report import draw_figures, example_ids, report_html
-from .runs import Run, as_run, kept_tasks, read_rows
+from .runs import Run, as_run, read_rows
 from .saliency import check_saliency, saliency_shards
 from .subgroups import divided, subgroup_table
 from .decoders import check_decoder
@@ -132,7 +132,7 @@ def _write_manifest(run, data, study): # manifest.json: versions, choices, devic
     names = "\n".join(f"{r.id} {os.path.getsize(r.path)}" for r in study.table.itertuples())
     films = dict(n=len(study.table), sha256_of_names_and_sizes=hashlib.sha256(names.encode()).hexdigest())
     made = dict(choices=asdict(run.choices), device=str(best_device()), versions=versions(*PACKAGES))
-    write_json(run/"manifest.json", made | dict(inputs=inputs, films=films))
+    write_json(run/"manifest.json", made | dict(inputs=inputs, pictures=pictures_digest(data), films=films))
 
 # %% ../nbs/74_pipeline.ipynb #0021
 @stage("prepare")
@@ -509,12 +509,12 @@ def run_pipeline(
 )->Run: # the run
     "Take a data folder to scored masks and a report; continue where an earlier call stopped."
     last = check_name(until or "report", STAGES, "stage")
-    chosen = taken_over(chosen.get("begin"), kept_tasks(out) | chosen)
-    choices = make_choices(preset, data=str(data), **chosen)
+    choices = run_choices(out, data, preset, chosen)
     _check_run(data, out, choices)
     if not world()[0]:
         print(f"on {device_text()}", flush=True)
     with nullcontext() if world()[0] else owned(out):
         run = Run(out, choices)
+        tell_changed(run)
         RUN_STAGE[last](run)
     return run

@@ -139,12 +139,12 @@ def cardiothoracic_ratio(
     return heart/lungs if heart and lungs else np.nan
 
 # %% ../nbs/58_predict.ipynb #0026
-def _row(id, path, masks, scores, tasks)->dict: # of the table; masks: (tasks, h, w)
+def _row(id, path, masks, scores, tasks, cutoffs)->dict: # of the table; masks: (tasks, h, w); cutoffs: {task: number}
     row = dict(id=id, path=path, height=masks.shape[1], width=masks.shape[2])
     for task, mask, score in zip(tasks, masks, scores):
         n = int(np.count_nonzero(mask))
-        row |= {f"{task}: probability": round(float(score), 4), f"{task}: pixels": n}
-        row[f"{task}: share"] = round(n/mask.size, 6)
+        row |= {f"{task}: probability": round(float(score), 4), f"{task}: cutoff": round(float(cutoffs[task]), 4)}
+        row |= {f"{task}: pixels": n, f"{task}: share": round(n/mask.size, 6)}
     ratio = cardiothoracic_ratio(masks, tasks)
     return row if np.isnan(ratio) else row | {"cardiothoracic ratio": round(ratio, 3)}
 
@@ -153,8 +153,8 @@ OUTPUTS = {
     "overlays": "overlays/NAME.png: the film with what was found",
     "masks": "masks/TASK/NAME.png: white where something was found",
     "json": "segmentations.json: the masks in the CheXlocalize format",
-    "csv": "films.csv: probabilities, areas, the cardiothoracic ratio where heart and lungs are known, and how unlike "
-           "the films of the training each film is; failed.csv: films that could not be outlined, and why",
+    "csv": "films.csv: probabilities, cutoffs, areas, the cardiothoracic ratio where heart and lungs are known, and "
+           "how unlike the films of the training each film is; failed.csv: films that could not be outlined, and why",
 }
 
 # %% ../nbs/58_predict.ipynb #0030
@@ -233,7 +233,7 @@ def _block(model, part, ks, write, out, wrong): # yields the masks and the row o
         film = read[k][0]
         found = _decided(model, *answer, film.shape)
         _write_film(out, ids[k], film, found["film"], found.tasks, write)
-        row = _row(ids[k], paths[k], found["film"], answer[1], found.tasks)
+        row = _row(ids[k], paths[k], found["film"], answer[1], found.tasks, model.config["cutoffs"])
         return found.masks["film"], row | far.get(k, {})
     for k, answer in zip(squares, _block_answers(model, squares, tell) if squares else ()):
         if answer and (done := tell(k, lambda: finish(k, answer))):
@@ -308,7 +308,7 @@ def _check_place(out): # may it be written to? Before any film is read
         tempfile.TemporaryFile(dir=there).close()
 
 # %% ../nbs/58_predict.ipynb #0060
-JOURNAL = "unfinished.jsonl"
+JOURNAL = "done.jsonl"
 
 def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, in turn; those that are done are not again
     journal, about = out/JOURNAL, _fingerprint(model, write)
@@ -359,7 +359,6 @@ def predict_files(
     model = model if isinstance(model, Segmenter) else load_segmenter(model)
     made = _outlined(model.eval(), part, out, write, overwrite, bs)
     _write_all(out, made, write)
-    (out/JOURNAL).unlink(missing_ok=True)
     if said := _wonders(out, part, _files(out, made.masks.ids, made.masks.tasks, write)):
         warnings.warn(said)
     return made

@@ -145,11 +145,11 @@ def _told_gains(run)->tuple: # `gains` without the columns that say nothing, and
         return table.iloc[:0], why
     means = t[t.task == "mIoU"].set_index("method")["mean"]
     weak = means[means.index.isin(["weak", "weak+irnet"])].min()
-    if weak < _LITTLE:
-        table = table.drop(columns="on weak")
-        why += [f"Weak supervision alone scores {weak:.3f}: multiples of so little say nothing, and are left out."]
+    if not weak >= _LITTLE: # NaN: no method of the run is weakly supervised
+        table = table.drop(columns="on weak" if weak == weak else ["on weak", "gap closed"])
+        why += [f"Weak supervision alone scores {weak:.3f}: multiples of so little are left out."]*bool(weak == weak)
     if "readers" not in means:
-        table = table.drop(columns=["gap closed", "as readers"])
+        table = table.drop(columns=["gap closed", "as readers"], errors="ignore")
         why += ["Nobody outlined the test films a second time: how near the methods come to readers is not known."]
     return table, why
 

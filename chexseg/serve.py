@@ -21,14 +21,14 @@ from matplotlib.colors import to_hex
 
 from .core import ChexsegError
 from .inference import load_segmenter
-from .predict import predict_files, unlike_text
+from .predict import JOURNAL, predict_files, unlike_text
 from .show import color_of
 
 # %% ../nbs/81_serve.ipynb #0007
 def _packed(folder, table)->str: # a ZIP of all that was written, in base64; the table without the place of the film
     with io.BytesIO() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as z:
-            for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "films.csv"):
+            for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("films.csv", JOURNAL)):
                 z.write(path, path.relative_to(folder))
             z.writestr("film.csv", table.drop(columns="path").to_csv(index=False))
         return base64.b64encode(file.getvalue()).decode()
@@ -82,7 +82,7 @@ article img { width: 480px; max-width: 100%; align-self: flex-start; border-radi
 article div { flex: 1; min-width: 260px } h2 { font-size: 17px; margin: 0 0 8px; overflow-wrap: anywhere }
 table { border-collapse: collapse; width: 100% }
 td, th { padding: 4px 6px; text-align: right; border-bottom: 1px solid #2c353e }
-td:first-child, th:first-child { text-align: left } tr.absent { color: #8794a0 }
+td:first-child, th:first-child { text-align: left; padding-left: 22px; text-indent: -19px } tr.absent { color: #8794a0 }
 .chip { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 8px }
 a { color: #8cc4ff } .wrong { color: #ff9d8a } .note { color: #ffd479 }
 """
@@ -91,7 +91,8 @@ a { color: #8cc4ff } .wrong { color: #ff9d8a } .note { color: #ffd479 }
 _BODY = """
 <main>
 <h1>chexseg</h1>
-<p>Films stay on this computer and are not kept. Research and teaching; not for clinical use.</p>
+<p>Films stay on this computer and are not kept. Research and teaching; not for clinical use. A finding is drawn where
+its score is above its own limit; a score is not the chance that a patient has the finding.</p>
 <label id="drop">Drag films here, or click to choose: DICOM, JPEG, PNG, TIFF or BMP
 <input id="films" type="file" multiple
   accept=".png,.jpg,.jpeg,.tif,.tiff,.bmp,.dcm,.dicom,application/dicom"></label>
@@ -103,6 +104,7 @@ _BODY = """
 _SCRIPT = """
 const $ = (name, text = "", kind = "") =>
   Object.assign(document.createElement(name), {textContent: text, className: kind})
+const digits = score => score ? score.toPrecision(3) : "0"
 const percent = share => (100*share).toFixed(1) + "%"
 const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0))
 
@@ -110,7 +112,7 @@ function row(finding) {
   const tr = $("tr", "", finding.share ? "" : "absent"), name = $("td"), chip = $("span", "", "chip")
   chip.style.background = finding.share ? finding.color : "transparent"
   name.append(chip, finding.task)
-  tr.append(name, $("td", finding.probability.toFixed(2)), $("td", finding.cutoff.toFixed(2)),
+  tr.append(name, $("td", digits(finding.probability)), $("td", digits(finding.cutoff)),
             $("td", finding.share ? percent(finding.share) : "none"))
   return tr
 }
@@ -123,7 +125,7 @@ function show(article, film, found) {
   const link = $("a", "Masks, picture and table (ZIP)")
   picture.src = "data:image/png;base64," + found.picture
   picture.alt = film.name + " with what was found"
-  head.append($("th", "finding"), $("th", "probability"), $("th", "drawn above"), $("th", "of the film"))
+  head.append($("th", "finding"), $("th", "score"), $("th", "drawn above"), $("th", "of the film"))
   table.append(head, ...found.findings.map(row))
   link.href = URL.createObjectURL(new Blob([bytes(found.files)], {type: "application/zip"}))
   link.download = film.name.replace(/\\.[^.]*$/, "") + "-masks.zip"

@@ -165,6 +165,11 @@ def _innermost(parser, given): # the parser of the command that was given, or of
             return _innermost(action.choices[getattr(given, action.dest)], given)
     return parser
 
+# %% ../nbs/76_settings.ipynb #slip2b
+def _meant(word, options)->list: # those that are near, or that end with it
+    said = word.lstrip("-")
+    return get_close_matches(word, options, 1, .7) or [o for o in options if said and o.endswith(f"-{said}")][:3]
+
 # %% ../nbs/76_settings.ipynb #slip3
 class Parser(argparse.ArgumentParser):
     "A command line that says what was probably meant."
@@ -180,8 +185,8 @@ class Parser(argparse.ArgumentParser):
         given, odd = self.parse_known_args(args, namespace)
         if odd:
             here = _innermost(self, given)
-            near = get_close_matches(odd[0].split("=")[0], here._option_string_actions, 1, .7)
-            here.error(f"{odd[0]!r} is not understood here{': did you mean ' + near[0] + '?' if near else '.'}")
+            near = _meant(odd[0].split("=")[0], here._option_string_actions)
+            here.error(f"{odd[0]!r} is not understood here" + (f": did you mean {' or '.join(near)}?" if near else "."))
         return given
     def error(self, message):
         self.exit(2, f"{self.prog}: {message}\n{self.prog} --help tells what there is.\n")

@@ -9,6 +9,7 @@ __all__ = ['FACTS', 'VIEWS', 'PATIENT_FACTS', 'KEYS', 'task_of', 'as_tasks', 'li
 # %% ../nbs/13_tables.ipynb #0002
 import os
 import re
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,9 @@ def _read_csv(path # a label file
         raise ChexsegError(f"{path} does not exist: check the name.") from None
     except UnicodeDecodeError:
         raise ChexsegError(f"{path} is not a label file in CSV form and UTF-8: save it anew as CSV UTF-8.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as e:
+    except pd.errors.EmptyDataError:
+        raise ChexsegError(f"{path} is not a label file in CSV form: it is empty, write it anew.") from None
+    except pd.errors.ParserError as e:
         raise ChexsegError(f"{path} is not a label file in CSV form: {str(e).strip()}") from None
 
 # %% ../nbs/13_tables.ipynb #0014
@@ -113,7 +116,8 @@ def _check_columns(
         mend = "list them (chexseg init FOLDER --add)" if Path(path).name == "labels.csv" else "is it the whole file?"
         raise ChexsegError(f"{path} lists no films: {mend.replace('FOLDER', str(Path(path).parent))}")
     if not _observations(df):
-        words = ", ".join(f"{c!r} holds {str(v)!r:.30}" for c, v in list(_not_labels(df).items())[:3])
+        others = sorted(_not_labels(df).items(), key=lambda c: df[c[0]].nunique()) # yes and no before names and dates
+        words = ", ".join(f"{c!r} holds {str(v)!r:.30}" for c, v in others[:4])
         raise ChexsegError(f"{path} has no column with labels (1, 0, -1 or blank): it needs one for each finding"
                            + (f"; {words}." if words else "."))
     if df.Path.isna().any():
@@ -217,6 +221,11 @@ def _find_film(
         if (n := _parts_to_drop(path, folder)) is not None:
             return f"{folder.as_posix()}/", n
 
+# %% ../nbs/13_tables.ipynb #whereis1
+def _where_it_is(root, path)->str: # half a sentence on a film that was not found: what to do
+    there = next(Path(root).rglob(escape(path.split("/")[-1])), None)
+    return f"it lies elsewhere, write {there.relative_to(root).as_posix()!r}" if there else "put the films beside it"
+
 # %% ../nbs/13_tables.ipynb #0059
 def _film_folder(
     root:Path, # folder of the label file
@@ -229,7 +238,7 @@ def _film_folder(
             return found
     which = f"of {split} " if split else ""
     raise ChexsegError(f"No film {which}was found under {root}: the label file names {paths[0]!r}; "
-                       "put the films beside it.")
+                       f"{_where_it_is(root, paths[0])}.")
 
 # %% ../nbs/13_tables.ipynb #0060
 def _place(

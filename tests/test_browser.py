@@ -536,6 +536,36 @@ def test_film_findings_and_buttons_are_seen_together_on_a_laptop(opened, height)
     assert page.locator(".jp-OutputArea-output").last.evaluate("node => node.scrollWidth <= node.clientWidth")
 
 
+def test_a_drag_at_the_outline_of_another_finding_draws_nothing_and_chooses_it(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    said = page.locator(".chexseg-editor .said")
+    canvas.choose("Atelectasis")
+    square = [[100, 150], [200, 150], [200, 250], [100, 250]]
+    for p in square:
+        canvas.click(*p)
+    page.keyboard.press("Enter")
+    def films_with(outline):
+        kept = outlines(folder, "Atelectasis")
+        return [i for i, drawn in kept.items() if any(near(o, outline) for o in drawn)]
+    film, = wait_until(lambda: films_with(square))
+    canvas.choose("Cardiomegaly")
+    canvas.drag([200, 250], [230, 290], [240, 330]) # the corner of another finding
+    wait_until(lambda: "Atelectasis is chosen" in said.inner_text())
+    page.wait_for_timeout(500)
+    assert not outlines(folder, "Cardiomegaly").get(film) and films_with(square) == [film]
+    canvas.drag([200, 250], [230, 290]) # now it is moved
+    square[2] = [230, 290]
+    wait_until(lambda: films_with(square) == [film])
+    canvas.choose("Cardiomegaly")
+    canvas.click(100, 200) # on a line
+    wait_until(lambda: page.locator(".chexseg-editor .tasks .chosen").inner_text().startswith("Atelectasis"))
+    canvas.choose("Cardiomegaly")
+    canvas.drag([100, 200], [40, 200], [40, 260], [90, 260], [98, 204]) # a line around something may begin there
+    wait_until(lambda: len(outlines(folder, "Cardiomegaly").get(film, [])) == 1)
+
+
 def test_an_outlined_film_is_not_emptied_by_one_press(opened, lab):
     _, folder = lab
     page = opened("editor")

@@ -249,7 +249,7 @@ def test_a_run_stops_or_skips_and_keeps_the_page(copy, tmp_path, capsys):
     run = ["run", str(copy), "--out", str(tmp_path/"run"), "--until", "prepare", *SHORT]
     assert main(run) == 1
     said = capsys.readouterr()
-    assert "--bad-films skip" in said.err and "STOP  constant: 1" in said.out
+    assert "--bad-films skip" in said.err and "STOP  blank: 1" in said.out
     assert not (tmp_path/"run"/"stages"/"prepare.json").exists()
     assert main([*run, "--bad-films", "skip"]) == 0
     kept = Run(tmp_path/"run")

@@ -287,6 +287,34 @@ def test_predict_writes_over_its_own_only_when_asked(films, one_task, tmp_path, 
     assert len(json.loads((tmp_path/"segmentations.json").read_text())) == 1
 
 
+def test_a_finished_prediction_tries_again_only_what_failed(films, one_task, tmp_path, capsys):
+    film, bad, out = film_in(films/"chexlocalize/CheXpert/test"), tmp_path/"bad.png", tmp_path/"out"
+    bad.write_text("nothing")
+    command = ("predict", film, bad, "--model", one_task.folder, "--out", out)
+    assert said(capsys, *command)[0] == 3
+    before = {f: f.stat().st_mtime_ns for f in out.glob("overlays/*")}
+    assert said(capsys, *command)[0] == 3
+    Image.open(film).save(bad)
+    assert said(capsys, *command)[0] == 0 and not (out/"failed.csv").exists()
+    assert len(before) == 1 and all(f.stat().st_mtime_ns == at for f, at in before.items())
+    assert len(pd.read_csv(out/"films.csv")) == 2
+
+
+def test_a_run_that_was_kept_without_networks_says_so(films, tmp_path, capsys):
+    film = film_in(films/"chexlocalize/CheXpert/test")
+    status, sentence = said(capsys, "predict", film, "--model", story().folder, "--out", tmp_path/"out")
+    assert status == 1 and "was kept without its segmenters, as an excerpt is" in sentence
+
+
+def test_names_with_commas_and_parts_of_options_are_understood_as_slips(tmp_path, capsys):
+    status, sentence = said(capsys, "run", "--out", tmp_path/"run", "--methods", "full,weak")
+    assert status == 1 and "name one after the other, with blanks between" in sentence
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--epochs", "3"])
+    err = capsys.readouterr().err
+    assert ended.value.code == 2 and "did you mean --classifier-epochs or --segmenter-epochs?" in err
+
+
 def test_predict_wants_a_model(films, tmp_path, capsys):
     film = film_in(films/"chexlocalize/CheXpert/test")
     status, sentence = said(capsys, "predict", film, "--model", tmp_path/"nowhere")
@@ -491,7 +519,6 @@ def test_subgroups_of_a_run(one_task, tmp_path, capsys):
 def test_a_reader_that_goes_away_is_no_error():
     shell = f"{sys.executable} -m chexseg completion bash"
     with subprocess.Popen(shell.split(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
-        command.stdout.readline()
-        command.stdout.close()
+        command.stdout.close() # long before anything is written
         err = command.stderr.read()
         assert (command.wait(), err) == (141, b"")

@@ -424,7 +424,66 @@ def test_masks_that_are_there_twice_are_told_before_what_follows_from_it(hearts)
     masks = sorted((hearts/"masks/Heart").iterdir())
     (hearts/"outlines.json").write_text(json.dumps({f.stem: {"img_size": [SIDE, SIDE]} for f in masks}))
     stops = check_data(hearts, workers=0).stops
-    assert [t.kind for t in stops] == ["masks"] and "only one of them can be read" in stops[0].sentence
+    assert [t.kind for t in stops] == ["masks"] and "(and of 9 more films), and only one" in stops[0].sentence
+    (hearts/"outlines.json").write_text(json.dumps({"chest 29": {"img_size": [SIDE, SIDE]}})) # another film
+    found = open_study(hearts).experts
+    assert len(found) == 11 and not found.positive("chest 29").any() and found.tasks == ["Heart"]
+
+
+def test_the_editor_offers_the_masks_that_a_folder_holds(hearts):
+    from chexseg.editor import edit_outlines
+    desk = edit_outlines(hearts, hearts/"outlines.json").desk
+    desk.open("chest 0")
+    desk.copy("masks")
+    assert len(desk.entry["Heart"]) == 1
+    stops = check_data(hearts, workers=0).stops
+    assert [t.kind for t in stops] == ["masks"] and "both hold masks of chest 0, and only" in stops[0].sentence
+
+
+def test_a_finished_run_says_that_its_folder_has_changed(hearts, tmp_path):
+    more = dict(out=tmp_path/"run", until="prepare", **TINY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        run_pipeline(hearts, **more)
+        run_pipeline(hearts, **more)
+    save(next(hearts.glob("masks/Heart/*.png")), np.zeros((SIDE, SIDE)))
+    (hearts/"readers.json").write_text("{}")
+    with pytest.warns(UserWarning, match=r"is not what it was when .*run was begun \(readers.json, masks/\)"):
+        run_pipeline(hearts, **more)
+
+
+def test_a_run_goes_on_with_its_own_choices_where_nothing_is_said(hearts, tmp_path):
+    run_pipeline(hearts, out=tmp_path/"run", until="prepare", **TINY)
+    again = run_pipeline(out=tmp_path/"run", until="prepare")
+    assert again.choices.study.data == str(hearts) and again.choices.study.side == SIDE
+
+
+def test_a_method_that_outlines_nothing_has_a_row_and_no_score(hearts, tmp_path, monkeypatch):
+    from chexseg import pipeline
+    kept = pipeline.write_masks
+    def nothing(path, segmenter, part, **kwargs):
+        segmenter.config["cutoffs"] = dict.fromkeys(segmenter.config["tasks"], 2.)
+        return kept(path, segmenter, part, **kwargs)
+    monkeypatch.setattr(pipeline, "write_masks", nothing)
+    run = run_pipeline(hearts, out=tmp_path/"run", methods=["full"], **TINY)
+    assert run.finished("report") and run.results("either")["mean"].tolist() == [0, 0]
+    assert run.results("both")["mean"].isna().all()
+    assert "0.000" in results_text(run)
+
+
+def test_a_path_without_its_folder_is_told_with_it(hearts, capsys):
+    table = pd.read_csv(hearts/"labels.csv")
+    table.assign(Path=table.Path.str.removeprefix("films/")).to_csv(hearts/"labels.csv", index=False)
+    (hearts/"films").rename(hearts/"ward 3")
+    status, page, _ = said(capsys, "check", hearts, "--workers", 0)
+    assert status == 1 and "it lies elsewhere, write 'ward 3/chest" in " ".join(page.split())
+
+
+def test_words_for_labels_are_named_before_other_columns(hearts, capsys):
+    write_labels(hearts, Ward=lambda i: f"ward {i}", Born=lambda i: f"on {i}", Name=lambda i: f"of {i}", City=str,
+                 Heart=lambda i: "yes")
+    status, page, err = said(capsys, "check", hearts, "--workers", 0)
+    assert status == 1 and "'Heart' holds 'yes'" in " ".join((page + err).split())
 
 
 def test_films_that_all_have_masks_are_told_what_is_missing(hearts):
