@@ -92,7 +92,8 @@ def files_part(files # paths of films
 def _with_legend(image, found)->Image.Image: # names of findings in their colours below a picture
     size = max(10, min(image.width//30, 22))
     font, room = ImageFont.load_default(size), int(1.6*size)
-    across = max(1, image.width//(15*size))
+    widest = max((font.getlength(name) for name in found), default=1)
+    across = max(1, int(image.width/(widest + 2.4*size)))
     rows = -(-max(len(found), 1)//across)
     whole = Image.new("RGB", (image.width, image.height + rows*room + size//2))
     whole.paste(image)
