@@ -407,8 +407,9 @@ def _kind_lines(kind, troubles, examples, folder)->list: # lines of text; what l
     more = len(troubles) - examples
     lines = [f"{first.level.upper():<5} {kind}: {len(troubles):,}"]
     for t in troubles[:examples]:
-        said = t.sentence.replace(f"{folder}/", "")
-        lines += textwrap.wrap(said, 100, initial_indent="      ", subsequent_indent="        ", max_lines=3,
+        before, name, command = t.sentence.partition("chexseg ") # which is to be copied as it is
+        said = before.replace(f"{folder}/", "") + name + command
+        lines += textwrap.wrap(said, 100, initial_indent="      ", subsequent_indent="        ", max_lines=4,
                                break_on_hyphens=False, break_long_words=False) # a path can be copied
     return lines + [f"      and {more:,} more"]*(more > 0 < examples)
 

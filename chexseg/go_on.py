@@ -17,7 +17,7 @@ import pandas as pd
 
 from .choices import Choices, make_choices, option_values
 from .classifier import load_classifier
-from .core import ChexsegError, StrPath, digest, read_json, write_json
+from .core import ChexsegError, StrPath, digest, read_json, world, write_json
 from .data import Study
 from .inference import load_segmenter
 from .own import find_file
@@ -61,7 +61,7 @@ def run_choices(
     chosen:dict, # options that were named
 )->Choices:
     "The choices of a run: those that it was begun with where nothing is named, else a preset and what departs from it."
-    if not (data or chosen) and preset == "small" and any(Path(out).glob("stages/*.json")):
+    if not (data or chosen) and preset == "small" and (Path(out)/"config.json").exists():
         return Run(out).choices
     named = taken_over(chosen.get("begin"), kept_tasks(out) | chosen)
     return make_choices(preset, data=str(data), **named)
@@ -81,7 +81,7 @@ def tell_changed(run:Run # which may have been begun
 ):
     "Warn where labels or masks are not those that a run was begun with."
     data, path = run.choices.study.data, run/"manifest.json"
-    if not (path.exists() and data and Path(data).is_dir()):
+    if world()[0] or not (path.exists() and data and Path(data).is_dir()): # of several processes the first one talks
         return
     kept = read_json(path)
     known = kept.get("inputs", {})

@@ -129,9 +129,9 @@ def _check_once(found:dict): # place -> `MaskSet`; refuse two of one film
     for (one, a), (other, b) in combinations(found.items(), 2):
         if both := [i for i in a.ids if i in b]:
             more = f" (and of {len(both) - 1:,} more films)"*(len(both) > 1)
+            mend = f" To bring all pictures into a file: chexseg export {other} outlines NEW.json."*other.is_dir()
             raise ChexsegError(f"{one} and {other} both hold masks of {both[0]}{more}, and only one of them can count: "
-                               f"take the film out of one. To bring all pictures into a file: chexseg export {other} "
-                               "outlines NEW.json, then move the pictures away.")
+                               f"take the film out of one.{mend}")
 
 # %% ../nbs/14_own.ipynb #0028
 def own_masks(places:list # folders to look in

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from chexseg.__main__ import main
-from chexseg.check import check_data
+from chexseg.check import check_data, check_page
 from chexseg.core import TASKS, ChexsegError, read_json
 from chexseg.data import assign_roles, open_study, understood
 from chexseg.formats import CHESTX_DET
@@ -438,6 +438,8 @@ def test_the_editor_offers_the_masks_that_a_folder_holds(hearts):
     assert len(desk.entry["Heart"]) == 1
     stops = check_data(hearts, workers=0).stops
     assert [t.kind for t in stops] == ["masks"] and "both hold masks of chest 0, and only" in stops[0].sentence
+    page = " ".join(check_page(check_data(hearts, workers=0)).split())
+    assert f"chexseg export {hearts/'masks'} outlines NEW.json" in page # as it can be typed
 
 
 def test_a_finished_run_says_that_its_folder_has_changed(hearts, tmp_path):
@@ -456,6 +458,8 @@ def test_a_run_goes_on_with_its_own_choices_where_nothing_is_said(hearts, tmp_pa
     run_pipeline(hearts, out=tmp_path/"run", until="prepare", **TINY)
     again = run_pipeline(out=tmp_path/"run", until="prepare")
     assert again.choices.study.data == str(hearts) and again.choices.study.side == SIDE
+    Run(tmp_path/"stopped", again.choices) # before its first stage was done
+    assert run_pipeline(out=tmp_path/"stopped", until="prepare").choices == again.choices
 
 
 def test_a_method_that_outlines_nothing_has_a_row_and_no_score(hearts, tmp_path, monkeypatch):
