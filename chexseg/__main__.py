@@ -17,7 +17,7 @@ from pathlib import Path
 from . import __version__
 from .chexlocalize import add_chexlocalize, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
-from .core import ChexsegError, atomic_path, counted, world
+from .core import ChexsegError, atomic_path, counted, typed, world
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path)
@@ -270,7 +270,8 @@ def _init(folder, tasks, add=False):
     fresh = ["Finding"]*(not (Path(folder)/"labels.csv").exists())
     print("\n".join(init_folder(folder, tasks or fresh)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, "
-          f"and begin:\n  chexseg check {folder}\n  chexseg run {folder} --out runs/{Path(folder).resolve().name}")
+          f"and begin:\n  chexseg check {typed(folder)}\n  chexseg run {typed(folder)} --out "
+          f"{typed(f'runs/{Path(folder).resolve().name}')}")
 
 # %% ../nbs/82_cli.ipynb #e751e636
 def _open(**given):

@@ -20,7 +20,7 @@ import pandas as pd
 from fastcore.basics import groupby
 
 from .choices import options
-from .core import TASKS, ChexsegError, counted, observation_of
+from .core import TASKS, ChexsegError, counted, observation_of, typed
 from .data import Study, assign_roles, label_files, open_study, study_folders, view_counts
 from .masks import MaskSet, check_ids, check_size
 from .own import (check_shown, draw_splits, find_file, in_order, own_masks, read_masks, stray_masks,
@@ -100,6 +100,9 @@ def _opened(folder, tasks, views)->tuple: # a `Study`, or None and why it cannot
 # %% ../nbs/18_check.ipynb #0027
 def _shared_patients(table): # yields troubles
     splits = table.groupby("patient").split.unique()
+    if len(table) and (table.patient == table.id).all():
+        yield Trouble("note", "patient", "", "Every film counts as a patient of its own: if that is wrong, fill the column "
+                      "Patient, so that nobody is both learnt from and tested on.")
     for patient, where in splits[splits.map(len) > 1].items():
         yield Trouble("stop", "patient", patient, f"Patient {patient!r} is in the splits {' and '.join(sorted(where))}: "
                       "keep the films in one split.")
@@ -283,7 +286,7 @@ def _unlisted(file): # yields a note; file: the label file of a folder of one's 
     if new:
         names = _said([f.relative_to(file.parent).as_posix() for f in new])
         yield Trouble("note", "not listed", "", f"{counted(len(new), 'film')} not listed in labels.csv ({names}), and "
-                      f"not used: chexseg init {file.parent} --add lists them.")
+                      f"not used: chexseg init {typed(file.parent)} --add lists them.")
     for film, other in alike:
         yield Trouble("look", "same name", film.name, f"{film} is called like {other}, which labels.csv lists and "
                       "which is used: rename one.")
@@ -396,7 +399,8 @@ def check_data(
         troubles += [*faults, *_of_study(study, side, workers, boxes), *_strangers(masks, table)]
         troubles += _draw(opened, experts, seed, learn)
         troubles += [*_unlabelled(masks, study), *_unlisted(find_file(places, ["labels.csv"])), *_stray(places)]
-    if why and why not in {t.sentence for t in troubles}:
+    told = "ids have no film" in why and any(t.kind == "masks" for t in troubles) # with the mend
+    if why and not told and why not in {t.sentence for t in troubles}:
         troubles.append(Trouble("stop", "folder", str(folder), why))
     troubles = _causes(troubles, unread or _without_films(masks, table, places), find_file(places, ["labels.csv"]))
     return Checked(str(folder), study, _sorted(troubles), study and balance_table(study))

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['OBSERVATIONS', 'TASKS', 'PARENT', 'StrPath', 'SPLITS', 'MOST_PIXELS', 'observation_of', 'ancestors', 'ChexsegError',
-           'check_name', 'counted', 'checks_arguments', 'check_tasks', 'given_paths', 'image_id', 'rng', 'set_seed',
-           'may_write', 'refuse_device', 'is_in', 'atomic_path', 'json_text', 'write_json', 'sealed', 'read_json',
-           'once', 'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'bars_of', 'without_bars', 'progress']
+           'check_name', 'counted', 'typed', 'checks_arguments', 'check_tasks', 'given_paths', 'image_id', 'rng',
+           'set_seed', 'may_write', 'refuse_device', 'is_in', 'atomic_path', 'json_text', 'write_json', 'sealed',
+           'read_json', 'once', 'digest', 'versions', 'world', 'watching', 'wait_for', 'Bar', 'bars_of', 'without_bars',
+           'progress']
 
 # %% ../nbs/00_core.ipynb #0002
 import errno
@@ -95,6 +96,12 @@ def counted(
 )->str:
     "A number of things, in words."
     return f"{n:,} {what}{'s'*(n != 1)}"
+
+# %% ../nbs/00_core.ipynb #typed1
+def typed(path # a file or a folder
+)->str:
+    "A path as one types it on the command line."
+    return f'"{path}"' if " " in str(path) else str(path)
 
 # %% ../nbs/00_core.ipynb #0020
 StrPath = str|os.PathLike

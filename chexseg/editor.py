@@ -64,11 +64,12 @@ def _source(name, masks): # what is copied from, a `MaskSet` or what answers as 
 class Outlining:
     "Outlines on the films of a part, one film open at a time, each change kept in a file."
     def __init__(self,
-        part:Part, # the films, in the order in which they come
+        part, # the films, in the order in which they come: a `Part`, or as for `edit_outlines`
         path, # JSON file that keeps the outlines; read when it is there
         tasks=None, # what is to be outlined; the tasks of the part when not given
         sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file or folder of masks
     ):
+        part = _as_part(part, tasks)
         if not len(part):
             raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
         self.part = part

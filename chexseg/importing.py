@@ -23,7 +23,7 @@ from pycocotools import mask as coco
 
 from .boxes import BOX_FORMATS
 from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, counted, image_id, progress,
-                          read_json, rng)
+                          read_json, rng, typed)
 from .formats import CHESTX_DET_JSON, OWN_FILES, Adapter, Annotations, Films, Look, film_id
 from .json_formats import JSON_FORMATS
 from .mask_pictures import MASK_PICTURES
@@ -433,7 +433,7 @@ def next_command(plan:Plan # that was written
         return f"Outline some films too, or import outlines: chexseg import FORMAT FILE {folder}"
     blank = 0 if plan.place.labels is not None else len(plan.place.paths) - len(plan.masks)
     fill = f"fill in labels.csv for the {counted(blank, 'film')} that the file says nothing of, then\n  "
-    return f"{fill*bool(blank)}chexseg run {folder} --out runs/{folder.resolve().name} --until prepare"
+    return f"{fill*bool(blank)}chexseg run {typed(folder)} --out {typed(f'runs/{folder.resolve().name}')} --until prepare"
 
 # %% ../nbs/24_importing.ipynb #0075
 def file_names(paths:dict # id -> the film's file

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from .core import TASKS, ChexsegError, atomic_path, counted, image_id, progress, rng
+from .core import TASKS, ChexsegError, atomic_path, counted, image_id, progress, rng, typed
 from .films import is_dicom, open_picture
 from .masks import MaskSet, encode
 from .outlines import annotations_to_masks, beyond_film, read_annotations
-from .tables import listed_films, read_table, task_of
+from .tables import KEYS, listed_films, read_table, task_of
 
 # %% ../nbs/14_own.ipynb #beaf013f
 def _check_two_values(
@@ -129,7 +129,7 @@ def _check_once(found:dict): # place -> `MaskSet`; refuse two of one film
     for (one, a), (other, b) in combinations(found.items(), 2):
         if both := [i for i in a.ids if i in b]:
             more = f" (and of {len(both) - 1:,} more films)"*(len(both) > 1)
-            mend = f" To bring all pictures into a file: chexseg export {other} outlines NEW.json."*other.is_dir()
+            mend = f" To bring all pictures into a file: chexseg export {typed(other)} outlines NEW.json."*other.is_dir()
             raise ChexsegError(f"{one} and {other} both hold masks of {both[0]}{more}, and only one of them can count: "
                                f"take the film out of one.{mend}")
 
@@ -193,6 +193,13 @@ def check_shown(
         raise ChexsegError(f"None of the {len(drawn)} expert films shows {', '.join(lost)}: {mend}"
                            + f", or leave it out (--tasks {rest})"*bool(rest) + ".")
 
+# %% ../nbs/14_own.ipynb #likes1
+def _like_beside_like(table, patients)->list: # the same patients, those with the same labels one after the other
+    labels = [c for c in table if c not in KEYS]
+    shows = dict(zip(table.id, map(tuple, (table[labels] == 1).to_numpy())))
+    of = table.groupby("patient").id.apply(list)
+    return sorted(patients, key=lambda p: sorted(shows[i] for i in of[p])) # whose order stays as it is among equals
+
 # %% ../nbs/14_own.ipynb #0035
 def draw_splits(
     table:pd.DataFrame, # a study table without splits
@@ -202,10 +209,11 @@ def draw_splits(
     "Divide the patients whose films have masks between validation and test; the others are for training."
     looked = table.id.isin(list(seen))
     patients = rng(seed, "splits").permutation(sorted(table.patient[looked].unique()))
+    patients = _like_beside_like(table, patients)
     if len(patients) < 2:
         raise ChexsegError(f"{len(patients)} patients have masks, and two are needed, one to learn from and one to "
                            "test on: outline more films, or fill the column Split of labels.csv.")
-    test = table.patient.isin(patients[:len(patients)//2])
+    test = table.patient.isin(patients[1::2]) # every other one, so that both halves show the same findings
     other = ~table.patient.isin(patients)
     split = np.select([other, test], ["train", "test"], "val")
     return table.assign(split=split)[looked | other].reset_index(drop=True)
@@ -361,7 +369,7 @@ def _lacking(folder, tasks)->list: # sentences on what a label file that was the
         near = get_close_matches(t.casefold(), columns, 1, .7)
         return f"is it {columns[near[0]]!r}?" if near else "add it, with 1 where the film shows it"
     said = [f"labels.csv has no column {t}: {mend(t)}" for t in tasks if t not in columns.values()]
-    return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {folder} --add does"]*bool(new)
+    return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {typed(folder)} --add does"]*bool(new)
 
 # %% ../nbs/14_own.ipynb #0057
 def init_folder(
@@ -372,8 +380,9 @@ def init_folder(
     folder, tasks = Path(folder), [tasks] if isinstance(tasks, str) else list(tasks)
     _check_init(folder, tasks)
     fresh = [f"made {folder}, which was not there"]*(not folder.exists())
+    fresh += [f"{len(tasks)} findings: {', '.join(tasks)} (a name of several words needs quotes)"]*(len(tasks) > 1)
     new = _make_folders(folder, tasks)
-    about = _README.replace("FOLDER", str(folder)).replace("TASKS", json.dumps(tasks, ensure_ascii=False))
+    about = _README.replace('"FOLDER', f'"{folder}').replace(" FOLDER ", f" {typed(folder)} ").replace("TASKS", json.dumps(tasks, ensure_ascii=False))
     texts = {"labels.csv": _rows(folder, tasks), "README.txt": about}
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
     made = [*new, *(n for n, w in written.items() if w)]
@@ -381,7 +390,7 @@ def init_folder(
     said = fresh + [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
     films = find_films(folder)
     said += _listed(films, folder) if written["labels.csv"] else _lacking(folder, tasks)
-    hint = f"no film is there yet: put them into films, then list them, chexseg init {folder} --add"
+    hint = f"no film is there yet: put them into films, then list them, chexseg init {typed(folder)} --add"
     return said + [hint]*(not films)
 
 # %% ../nbs/14_own.ipynb #new5

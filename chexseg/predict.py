@@ -243,7 +243,7 @@ def _block(model, part, ks, write, out, wrong): # yields the masks and the row o
 # %% ../nbs/58_predict.ipynb #0048
 def _blocks(ks, bs): # yields lists of film numbers, with a bar that counts films
     with progress(None, "predicting", len(ks)) as bar:
-        for some in chunked(ks, bs):
+        for some in chunked(ks, bs) if ks else ():
             yield some
             bar.update(len(some))
 
@@ -270,7 +270,7 @@ def _note_done(journal, about, *film): # film: id, path, {task: RLE}, row of the
     with may_write(journal):
         journal.parent.mkdir(parents=True, exist_ok=True)
         with open(journal, "a", encoding="utf-8") as f:
-            f.write(json.dumps(about)*new + "\n"*new + json.dumps(film) + "\n")
+            f.write(json.dumps(about)*new + "\n" + json.dumps(film)) # a line that broke off ends here
 
 # %% ../nbs/58_predict.ipynb #0056
 def _done_before(journal, about, part)->dict: # {id: ({task: RLE}, row)}; None where nothing was begun in this way

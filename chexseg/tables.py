@@ -17,7 +17,7 @@ import pandas as pd
 
 from .choices import BLANK, UNCERTAIN
 from .core import (OBSERVATIONS, SPLITS, TASKS, ChexsegError, check_name, check_tasks, image_id,
-                          observation_of, refuse_device)
+                          observation_of, refuse_device, typed)
 
 # %% ../nbs/13_tables.ipynb #0009
 def _check_lines(path): # a label file; some files that are none have a line without an end, or columns without one
@@ -114,7 +114,7 @@ def _check_columns(
     _check_path(df, path)
     if not len(df):
         mend = "list them (chexseg init FOLDER --add)" if Path(path).name == "labels.csv" else "is it the whole file?"
-        raise ChexsegError(f"{path} lists no films: {mend.replace('FOLDER', str(Path(path).parent))}")
+        raise ChexsegError(f"{path} lists no films: {mend.replace('FOLDER', typed(Path(path).parent))}")
     if not _observations(df):
         others = sorted(_not_labels(df).items(), key=lambda c: df[c[0]].nunique()) # yes and no before names and dates
         words = ", ".join(f"{c!r} holds {str(v)!r:.30}" for c, v in others[:4])
@@ -223,7 +223,8 @@ def _find_film(
 
 # %% ../nbs/13_tables.ipynb #whereis1
 def _where_it_is(root, path)->str: # half a sentence on a film that was not found: what to do
-    there = next(Path(root).rglob(escape(path.split("/")[-1])), None)
+    found = Path(root).rglob(escape(path.split("/")[-1]))
+    there = next((f for f in found if not {"masks", "overlays"} & {*f.relative_to(root).parts}), None)
     return f"it lies elsewhere, write {there.relative_to(root).as_posix()!r}" if there else "put the films beside it"
 
 # %% ../nbs/13_tables.ipynb #0059
