@@ -368,6 +368,10 @@ def _of_study(study, side, workers, boxes=None): # yields the troubles of films,
     yield from _left_out(study)
 
 # %% ../nbs/18_check.ipynb #lost1
+def _is_told(why, troubles)->bool: # is it among the troubles, perhaps with its mend?
+    lost = "ids have no film" in why and any(t.kind == "masks" for t in troubles)
+    return lost or why in {t.sentence for t in troubles}
+
 def _without_films(masks, table, places)->bool: # are there masks, or strays, and none of a film?
     there = bool(masks.ids or stray_masks(places))
     return there and table is not None and not set(masks.ids) & set(table.id)
@@ -399,8 +403,7 @@ def check_data(
         troubles += [*faults, *_of_study(study, side, workers, boxes), *_strangers(masks, table)]
         troubles += _draw(opened, experts, seed, learn)
         troubles += [*_unlabelled(masks, study), *_unlisted(find_file(places, ["labels.csv"])), *_stray(places)]
-    told = "ids have no film" in why and any(t.kind == "masks" for t in troubles) # with the mend
-    if why and not told and why not in {t.sentence for t in troubles}:
+    if why and not _is_told(why, troubles):
         troubles.append(Trouble("stop", "folder", str(folder), why))
     troubles = _causes(troubles, unread or _without_films(masks, table, places), find_file(places, ["labels.csv"]))
     return Checked(str(folder), study, _sorted(troubles), study and balance_table(study))

@@ -69,19 +69,18 @@ class Outlining:
         tasks=None, # what is to be outlined; the tasks of the part when not given
         sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file or folder of masks
     ):
-        part = _as_part(part, tasks)
-        if not len(part):
+        self.part = _as_part(part, tasks)
+        if not len(self.part):
             raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
-        self.part = part
         self.path = _json_file(path)
         self.sources = {name: _source(name, masks) for name, masks in (sources or {}).items()}
         self.kept = {} # id -> outlines, as in the file
         self.kept = self._read()
-        self.tasks = _well_spelt(tasks or part.tasks, self._findings())
+        self.tasks = _well_spelt(tasks or self.part.tasks, self._findings())
         self.task = self.tasks[0]
         self.histories = {} # id -> what there was before each change, and after those that were undone
-        left_off = [i for i in self.kept if i in part.ids]
-        self.open(left_off[-1] if left_off else part.ids[0])
+        left_off = [i for i in self.kept if i in self.part.ids]
+        self.open(left_off[-1] if left_off else self.part.ids[0])
     id = property(lambda self: self.part.ids[self.k], doc="The open film.")
     size = property(lambda self: self.part.size(self.k), doc="Its height and width, pixels.")
     entry = property(lambda self: self.kept.get(self.id), doc="What the file holds of it; None: not read yet.")
