@@ -60,6 +60,22 @@ def _source(name, masks): # what is copied from, a `MaskSet` or what answers as 
         raise ChexsegError(f"The source {name} is of type {type(masks).__name__}: give a MaskSet, or the file that holds one.")
     return masks
 
+# %% ../nbs/71_outline_editor.ipynb #0046
+def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
+    if isinstance(films, Part):
+        return films
+    files = given_paths(films)
+    if lost := [f for f in files if not f.exists()]:
+        raise ChexsegError(f"{lost[0]} does not exist: name a folder of films, or a film.")
+    folder = files[0] if len(files) == 1 and files[0].is_dir() else None
+    named = {}
+    for path in find_films(folder) if folder else files:
+        below = path.relative_to(folder) if folder else path if path.stem.startswith("view") else path.name
+        if (other := named.setdefault(image_id(below), path)) != path: # the same id as in labels.csv
+            raise ChexsegError(f"{other} and {path} have the same name, and outlines are kept by name: rename one of them.")
+    made = [d.name for d in sorted(folder.glob("masks/*")) if d.is_dir()] if folder else [] # by `chexseg init`
+    return Part(pd.DataFrame(dict(id=list(named), path=[*map(str, named.values())])), tasks or made or TASKS)
+
 # %% ../nbs/71_outline_editor.ipynb #0007
 class Outlining:
     "Outlines on the films of a part, one film open at a time, each change kept in a file."
@@ -350,22 +366,6 @@ def receive(self:OutlineEditor,
     except Exception as e: # whatever it was: without an answer it would look as if Python had ended
         said = str(e) if isinstance(e, (ChexsegError, OSError)) else f"Nothing was changed: {type(e).__name__}, {e}"
     self.show(said)
-
-# %% ../nbs/71_outline_editor.ipynb #0046
-def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
-    if isinstance(films, Part):
-        return films
-    files = given_paths(films)
-    if lost := [f for f in files if not f.exists()]:
-        raise ChexsegError(f"{lost[0]} does not exist: name a folder of films, or a film.")
-    folder = files[0] if len(files) == 1 and files[0].is_dir() else None
-    named = {}
-    for path in find_films(folder) if folder else files:
-        below = path.relative_to(folder) if folder else path if path.stem.startswith("view") else path.name
-        if (other := named.setdefault(image_id(below), path)) != path: # the same id as in labels.csv
-            raise ChexsegError(f"{other} and {path} have the same name, and outlines are kept by name: rename one of them.")
-    made = [d.name for d in sorted(folder.glob("masks/*")) if d.is_dir()] if folder else [] # by `chexseg init`
-    return Part(pd.DataFrame(dict(id=list(named), path=[*map(str, named.values())])), tasks or made or TASKS)
 
 # %% ../nbs/71_outline_editor.ipynb #0048
 @checks_arguments
