@@ -194,11 +194,27 @@ def check_shown(
                            + f", or leave it out (--tasks {rest})"*bool(rest) + ".")
 
 # %% ../nbs/14_own.ipynb #likes1
-def _like_beside_like(table, patients)->list: # the same patients, those with the same labels one after the other
+def _findings_of(table)->dict: # patient -> the findings that one of the films has by its label
     labels = [c for c in table if c not in KEYS]
-    shows = dict(zip(table.id, map(tuple, (table[labels] == 1).to_numpy())))
-    of = table.groupby("patient").id.apply(list)
-    return sorted(patients, key=lambda p: sorted(shows[i] for i in of[p])) # whose order stays as it is among equals
+    has = (table[labels] == 1).to_numpy()
+    found = {p: set() for p in table.patient}
+    for p, row in zip(table.patient, has):
+        found[p] |= {c for c, there in zip(labels, row) if there}
+    return found
+
+def _for_testing(table, patients)->list: # half of the patients, so that both halves show each finding about equally often
+    found = _findings_of(table[table.patient.isin(patients)])
+    often = Counter(f for p in patients for f in found[p])
+    room = dict(val=len(patients) - len(patients)//2, test=len(patients)//2)
+    halves, counts, left = {h: [] for h in room}, {h: Counter() for h in room}, list(patients)
+    for finding in [*sorted(often, key=lambda f: (often[f], f)), None]: # rare ones first
+        for p in [p for p in left if finding is None or finding in found[p]]:
+            free = [h for h in room if len(halves[h]) < room[h]]
+            half = min(free, key=lambda h: (counts[h][finding], len(halves[h]) - room[h]))
+            halves[half].append(p)
+            counts[half].update(found[p])
+        left = [p for p in left if finding is not None and finding not in found[p]]
+    return halves["test"]
 
 # %% ../nbs/14_own.ipynb #0035
 def draw_splits(
@@ -209,11 +225,10 @@ def draw_splits(
     "Divide the patients whose films have masks between validation and test; the others are for training."
     looked = table.id.isin(list(seen))
     patients = rng(seed, "splits").permutation(sorted(table.patient[looked].unique()))
-    patients = _like_beside_like(table, patients)
     if len(patients) < 2:
         raise ChexsegError(f"{len(patients)} patients have masks, and two are needed, one to learn from and one to "
                            "test on: outline more films, or fill the column Split of labels.csv.")
-    test = table.patient.isin(patients[1::2]) # every other one, so that both halves show the same findings
+    test = table.patient.isin(_for_testing(table, list(patients)))
     other = ~table.patient.isin(patients)
     split = np.select([other, test], ["train", "test"], "val")
     return table.assign(split=split)[looked | other].reset_index(drop=True)
