@@ -487,8 +487,6 @@ def masks_from(path # CheXlocalize's JSON; or a folder with masks.json, outlines
 # %% ../nbs/24_importing.ipynb #besidem1
 def masks_beside(films # a folder of films, or anything else
 )->dict: # {"masks": `MaskSet`}; empty where there is nothing
-    "Masks that a folder of films holds, as pictures or as the file that an import writes."
-    folder = Path(films) if isinstance(films, StrPath) and Path(films).is_dir() else Path("nowhere")
-    if (folder/"masks.json").is_file():
-        return {"masks": masks_from(folder/"masks.json")}
-    return {"masks": png_masks(folder/"masks")} if any(folder.glob("masks/*/*.png")) else {}
+    "Masks that a folder of films holds, as pictures and as the file that an import writes."
+    masks = own_masks([Path(films)], ["masks.json"])[1] if isinstance(films, StrPath) else None
+    return {} if masks is None else {"masks": masks}

@@ -134,10 +134,12 @@ def _check_once(found:dict): # place -> `MaskSet`; refuse two of one film
                                f"take the film out of one.{mend}")
 
 # %% ../nbs/14_own.ipynb #0028
-def own_masks(places:list # folders to look in
+def own_masks(
+    places:list, # folders to look in
+    names=("masks.json", "outlines.json"), # files that are read beside pictures
 )->tuple: # the file or folder, and its `MaskSet`; twice None where there is none
     "The masks of a folder in the layout of this chapter: files, pictures, or both, each of other films."
-    files = [find_file(places, [name]) for name in ("masks.json", "outlines.json")]
+    files = [find_file(places, [name]) for name in names]
     found = {f: read_masks(f) for f in files if f}
     if folder := next((d/"masks" for d in places if any(d.glob("masks/*/*.png"))), None):
         found[folder] = png_masks(folder)
@@ -317,6 +319,10 @@ Then:  chexseg check FOLDER            says what was understood, what is wrong, 
 """
 
 # %% ../nbs/14_own.ipynb #0047
+def _readme(folder, tasks)->str: # with the lines that are to be typed
+    about = _README.replace('"FOLDER', f'"{folder}').replace(" FOLDER ", f" {typed(folder)} ")
+    return about.replace("TASKS", json.dumps(tasks, ensure_ascii=False))
+
 def _write_new(path, text)->bool: # False where something is there already, which is left as it is
     if path.exists():
         return False
@@ -397,8 +403,7 @@ def init_folder(
     fresh = [f"made {folder}, which was not there"]*(not folder.exists())
     fresh += [f"{len(tasks)} findings: {', '.join(tasks)} (a name of several words needs quotes)"]*(len(tasks) > 1)
     new = _make_folders(folder, tasks)
-    about = _README.replace('"FOLDER', f'"{folder}').replace(" FOLDER ", f" {typed(folder)} ").replace("TASKS", json.dumps(tasks, ensure_ascii=False))
-    texts = {"labels.csv": _rows(folder, tasks), "README.txt": about}
+    texts = {"labels.csv": _rows(folder, tasks), "README.txt": _readme(folder, tasks)}
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
     made = [*new, *(n for n, w in written.items() if w)]
     kept = [n for n, w in written.items() if not w]
