@@ -146,7 +146,9 @@ def browser():
 @pytest.fixture
 def opened(lab, browser):
     "A function that opens a notebook, runs it, and gives the page; pages may load nothing from elsewhere."
-    address, _ = lab
+    address, folder = lab
+    for kept in folder.glob("mine*"): # nothing of what another test drew
+        kept.unlink()
     context = browser.new_context(viewport=dict(width=1500, height=1150))
     elsewhere = []
 
