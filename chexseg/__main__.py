@@ -21,7 +21,7 @@ from .core import ChexsegError, atomic_path, counted, typed, world
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path)
-from .settings import (EXIT_TEXT, FIRST_STEPS, SHELLS, Parser, completion, hushed, leave_pipe, notes,
+from .settings import (EXIT_TEXT, FIRST_STEPS, PREDICTS, SHELLS, Parser, completion, hushed, leave_pipe, notes,
                               system_text, with_config, without_films)
 
 # %% ../nbs/82_cli.ipynb #0007
@@ -93,7 +93,7 @@ def _add_model(p):
     p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
 
 def _add_predict(commands):
-    p = commands.add_parser("predict", help="outline films with a run's segmenter")
+    p = commands.add_parser("predict", help="outline films with a run's segmenter", description=PREDICTS)
     p.add_argument("films", nargs="+", metavar="FILM", help="DICOM, JPEG, PNG, TIFF or BMP; a folder of them; a pattern")
     _add_model(p)
     p.add_argument("--out", default="predictions", help="folder for what is found (default: %(default)s)")
@@ -111,7 +111,7 @@ def _add_retune(commands):
     _add_device(p)
 
 def _add_serve(commands):
-    p = commands.add_parser("serve", help="a page in the browser that outlines films, on this computer alone")
+    p = commands.add_parser("serve", help="a page in the browser that outlines films, on this computer alone; programs use `predict`")
     _add_model(p)
     p.add_argument("--port", type=int, default=8000, help="0: any that is free (default: %(default)s)")
     _add_device(p)
@@ -124,7 +124,7 @@ def _add_verify(commands):
 # %% ../nbs/82_cli.ipynb #0024
 def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
-    p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; nothing in it is changed")
+    p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; what is there stays as it is")
     p.add_argument("--tasks", nargs="+", metavar="NAME", help="what is to be found, as you call it (default: Finding)")
     p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the others")
 
@@ -136,7 +136,7 @@ def _add_names(p):
     p.add_argument("--tasks", nargs="+", metavar="NAME", help="findings to keep, by their new names (default: all)")
     p.add_argument("--rename", nargs="+", default=(), metavar="OLD=NEW", help="other names for findings; two with one "
                    "new name are put together")
-    p.add_argument("--overwrite", action="store_true", help="change files that are there; what is filled in stays")
+    p.add_argument("--overwrite", action="store_true", help="replace a file, or masks of a film; of labels.csv only blanks")
 
 # %% ../nbs/82_cli.ipynb #0028
 def _add_import(commands):
@@ -222,8 +222,8 @@ def _all_commands(commands): # the parser of each command, and of each study
 # %% ../nbs/82_cli.ipynb #2d063901
 def parser()->argparse.ArgumentParser:
     "The command line of chexseg."
-    p = Parser("chexseg", description=FIRST_STEPS, epilog=EXIT_TEXT,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    whole = argparse.RawDescriptionHelpFormatter
+    p = Parser("chexseg", description=FIRST_STEPS, epilog=EXIT_TEXT, formatter_class=whole)
     p.add_argument("--version", action="version", version=f"chexseg {__version__}")
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_init, add_open, _add_import, _add_export, _add_check, _add_run, _add_stages, _add_studies,
@@ -312,7 +312,8 @@ def _predict(films, model, method, out, write, overwrite)->int: # exit status
     plain = begin_segs(write, out, overwrite, files)
     done = predict_files(path, files, out, overwrite, OUTPUTS if plain is None else plain)
     n, lost = len(done.masks), done.wrong
-    print(f"{counted(n, 'film')} outlined by {path}: {out}")
+    again = f" ({done.before:,} of them before; --overwrite does them anew)"*bool(done.before)
+    print(f"{counted(n, 'film')} outlined by {path}: {out}{again}")
     if said := unlike_text(done.table):
         warnings.warn(said)
     for name, why in lost.items():
@@ -501,7 +502,8 @@ def main(argv=None # arguments; those of the command line when None
         status, why = _do(command, given, quiet), ""
         sys.stdout.flush()
     except BrokenPipeError:
-        status, why = 141, leave_pipe()
+        leave_pipe()
+        status, why = 141, ""
     except (ChexsegError, OSError) as e:
         if debug:
             traceback.print_exc()

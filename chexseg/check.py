@@ -20,13 +20,13 @@ import pandas as pd
 from fastcore.basics import groupby
 
 from .choices import options
-from .core import TASKS, ChexsegError, counted, observation_of, typed
+from .core import TASKS, ChexsegError, counted, image_id, observation_of, typed
 from .data import Study, assign_roles, label_files, open_study, study_folders, view_counts
 from .masks import MaskSet, check_ids, check_size
 from .own import (check_shown, draw_splits, find_file, in_order, own_masks, read_masks, stray_masks,
                          unlisted)
 from .screening import LEVELS, Screening, Trouble, film_troubles, matches, screen_films
-from .tables import KEYS, read_table
+from .tables import KEYS, listed_films, read_table
 from .weak_boxes import box_notes, with_boxes
 
 # %% ../nbs/18_check.ipynb #0009
@@ -266,7 +266,7 @@ def _left_out(study): # yields notes
     silent = study.table[study.table[study.tasks].isna().all(axis=1)]
     if len(silent):
         yield Trouble("note", "no label", "", f"No label of any task: {counted(len(silent), 'film')} "
-                      f"({_said(list(silent.id))}).")
+                      f"({_said(list(silent.id))}); a blank counts as 0, it is not there (--blank ignore: nobody knows).")
 
 # %% ../nbs/18_check.ipynb #una1
 def _unlabelled(masks, study): # yields a trouble for each outlined finding that has no column
@@ -290,6 +290,13 @@ def _unlisted(file): # yields a note; file: the label file of a folder of one's 
     for film, other in alike:
         yield Trouble("look", "same name", film.name, f"{film} is called like {other}, which labels.csv lists and "
                       "which is used: rename one.")
+
+# %% ../nbs/18_check.ipynb #apart1
+def _kept_apart(file, table): # yields a note; file: the label file of a folder of one's own, or None; table: what is used of it
+    lost = sorted({image_id(path) for path in listed_films(file)[0]} - {*table.id}) if file else ()
+    if lost:
+        yield Trouble("note", "kept apart", "", f"Not used: {counted(len(lost), 'film')} ({_said(lost)}), because outlined "
+                      "films of the same patients are for validation or testing.")
 
 # %% ../nbs/18_check.ipynb #una1c
 def _stray(places): # yields a trouble where files among the masks are not read
@@ -394,6 +401,7 @@ def check_data(
 )->Checked:
     "Look for all that is wrong with a folder of films, labels and masks; every film is read once."
     places = study_folders(folder)
+    mine = find_file(places, ["labels.csv"])
     masks, unread = _all_masks(places)
     table, faults = _all_labels(places, masks.ids)
     opened, why = _opened(folder, tasks, views)
@@ -402,10 +410,10 @@ def check_data(
         study, boxes, faults = _boxed(opened or _by_hand(table, masks, tasks, views))
         troubles += [*faults, *_of_study(study, side, workers, boxes), *_strangers(masks, table)]
         troubles += _draw(opened, experts, seed, learn)
-        troubles += [*_unlabelled(masks, study), *_unlisted(find_file(places, ["labels.csv"])), *_stray(places)]
+        troubles += [*_unlabelled(masks, study), *_unlisted(mine), *_kept_apart(mine, table), *_stray(places)]
     if why and not _is_told(why, troubles):
         troubles.append(Trouble("stop", "folder", str(folder), why))
-    troubles = _causes(troubles, unread or _without_films(masks, table, places), find_file(places, ["labels.csv"]))
+    troubles = _causes(troubles, unread or _without_films(masks, table, places), mine)
     return Checked(str(folder), study, _sorted(troubles), study and balance_table(study))
 
 # %% ../nbs/18_check.ipynb #0075

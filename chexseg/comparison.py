@@ -8,6 +8,7 @@ __all__ = ['find_runs', 'RunList', 'list_runs', 'runs_text', 'changed_choices', 
 
 # %% ../nbs/61_comparison.ipynb #081dc5e9
 import os
+import re
 import textwrap
 from pathlib import Path
 from typing import NamedTuple
@@ -39,17 +40,25 @@ def find_runs(
     return found
 
 # %% ../nbs/61_comparison.ipynb #0008
-def _nothing(run)->str: # why no stage of a run is done
+def _ended(run)->str: # how the last command that worked on a run ended; empty where it went well, or goes on
     stops = (run/"check.json").exists() and read_json(run/"check.json").get("stops")
-    return "nothing: see check.txt" if stops else "nothing"
+    if stops:
+        return ", see check.txt"
+    lines = (run/"log.txt").read_text(encoding="utf-8").splitlines() if (run/"log.txt").exists() else []
+    status = re.search(r"exit status (\d+)", lines[-1]) if lines else None
+    return {"0": "", "130": ", stopped"}.get(status[1], ", error: see log.txt") if status else ""
+
+def _role_films(run)->dict: # how many films learn from outlines, learn from labels, and test; empty before they are drawn
+    if not (run/"films.json").exists():
+        return {}
+    films = run.films | dict(weak=run.films.get("weak", 0) + run.films.get("held", 0)) # both have labels alone
+    return {f"{role} films": films.get(role, 0) for role in ("expert", "weak", "test")}
 
 def _run_row(run, top)->dict: # one line of the list
     c, done = run.choices, [s for s in STAGES if run.finished(s)]
-    films = run.films if (run/"films.json").exists() else {}
     name = run.folder.resolve().name if run.folder == Path(top) else os.path.relpath(run.folder, top)
-    row = dict(run=name, finished=done[-1] if done else _nothing(run), seed=c.run.seed)
-    films = films | dict(weak=films.get("weak", 0) + films.get("held", 0)) # both have labels alone
-    row |= {f"{role} films": films.get(role, 0) for role in ("expert", "weak", "test")}
+    row = dict(run=name, finished=(done[-1] if done else "nothing") + _ended(run), seed=c.run.seed)
+    row |= dict.fromkeys(("expert films", "weak films", "test films"), 0) | _role_films(run)
     if run.finished("scores"):
         means = run.results().query("task == 'mIoU'").set_index("method")["mean"]
         row |= means.to_dict()
@@ -88,9 +97,10 @@ def changed_choices(
     a:Run, # one run
     b:Run, # another
 )->pd.DataFrame: # index option; columns a and b: what was chosen, where it differs
-    "The choices in which two runs differ."
-    first, second = option_values(a.choices), option_values(b.choices)
-    rows = {name: dict(a=first[name], b=second[name]) for name in first if first[name] != second[name]}
+    "The choices in which two runs differ, and of how many films they made it."
+    first, second = (option_values(run.choices) | _role_films(run) for run in (a, b))
+    rows = {name: dict(a=first[name], b=second[name]) for name in first
+            if name in second and first[name] != second[name]}
     return pd.DataFrame(rows, index=["a", "b"]).T.rename_axis("option")
 
 # %% ../nbs/61_comparison.ipynb #inorder1

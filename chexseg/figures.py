@@ -115,7 +115,7 @@ def draw_task_intervals(
     for k, (ax, task) in enumerate(zip(axs, shown)):
         last = task == "mIoU" and len(tasks) < len(run.tasks)
         show_means(t[t.task == task], ax, names, f"mIoU, {len(run.tasks)} tasks" if last else task)
-        ax.set_xlabel("IoU" if k >= len(shown) - 4 else "", fontsize=9)
+        ax.set_xlabel(f"IoU ({convention})" if k >= len(shown) - 4 else "", fontsize=9)
     return fig
 
 # %% ../nbs/64_figures.ipynb #0031
@@ -194,7 +194,7 @@ def draw_thresholds(
             ax.plot(chosen[t], ious[t][chosen[t]], "o", color="#D07C29", ms=7)
         ax.set(xlim=(0, 1), ylim=(0, None), xticks=(0, .5, 1))
     parting = "; " if len(tasks) > 1 else "\n" # one panel is narrow
-    fig.supxlabel(f"threshold{parting}{len(maps)} films, those with the finding count", fontsize=9)
+    fig.supxlabel(f"threshold, chosen from .2 to .8{parting}{len(maps)} films, those with the finding count", fontsize=9)
     fig.supylabel("mean IoU", fontsize=9)
     return fig
 
@@ -315,7 +315,8 @@ def draw_grid(
     n:int=4, # films
 ): # a figure: a row a film, a column a method
     "Test films that together show many findings, as experts, methods and readers outlined them."
-    few = methods or [m for m in _FEW if m in run.choices.run.methods] or run.choices.run.methods[:4]
+    own = run.choices.run.methods
+    few = methods or (own if len(own) <= 4 else [m for m in _FEW if m in own] or own[:4])
     made = [*few, *["readers"]*(run/"masks"/"readers.json").exists()]
     side = _DRAWN/(len(made) + 2) - .06 # beside the film and the experts
     return draw_examples(run, n, made, side, tasks)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .choices import Choices, make_choices, option_values
+from .choices import Choices, make_choices, option_values, value_text
 from .classifier import load_classifier
 from .core import ChexsegError, StrPath, digest, read_json, world, write_json
 from .data import Study
@@ -23,7 +23,7 @@ from .inference import load_segmenter
 from .own import find_file
 from .runs import Run, kept_tasks
 from .screening import ALIKE, matches, screen_films
-from .tables import check_splits
+from .tables import check_splits, separator
 
 # %% ../nbs/73_go_on.ipynb #0007
 SHAPES = ("side", "classifier_arch", "segmenter_encoder", "segmenter_decoder") # what networks must have in common
@@ -120,7 +120,7 @@ def _divided_by_user(root)->bool: # does a folder say what its films are for?
     folder = Path(root)
     if not (one := find_file([folder], ["labels.csv"])):
         return True
-    table = pd.read_csv(one, dtype=str)
+    table = pd.read_csv(one, sep=separator(one), dtype=str)
     names = [c for c in table if c.strip().lower() == "split"]
     return bool(names) and table[names[0]].notna().any()
 
@@ -147,6 +147,13 @@ def _networks(first)->list: # the weights that a run may go on from, as they are
     names = ["classifier", *(f"segmenters/{m}" for m in first.choices.run.methods)]
     return [f"{name}.safetensors" for name in names if (first/f"{name}.safetensors").exists()]
 
+# %% ../nbs/73_go_on.ipynb #depart1
+def _departures(first, run)->str: # which choices of a run are not those of the first one
+    was, now = option_values(first.choices), option_values(run.choices)
+    other = [f"{n} {value_text(now[n])} (there {value_text(was[n])})" for n in now
+             if n in was and now[n] != was[n] and n not in ("begin", "workers", "cache")]
+    return f"Going on from {first.folder}; " + (f"otherwise than there: {', '.join(other)}." if other else "all else is alike.")
+
 # %% ../nbs/73_go_on.ipynb #0023
 def begin_study(
     study:Study, # just opened
@@ -161,6 +168,7 @@ def begin_study(
         raise ChexsegError(f"{begin} outlines {', '.join(first.tasks)}, this folder has {', '.join(study.tasks)}: "
                            "give findings the same names, in both.")
     write_json(run/"begin.json", dict(run=str(begin), files={n: digest(first/n) for n in _networks(first)}))
+    print(_departures(first, run))
     return join_experts(study, first)
 
 # %% ../nbs/73_go_on.ipynb #0024

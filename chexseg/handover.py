@@ -141,7 +141,7 @@ def masks_and_names(
         paths = dict(zip(part.ids, part.paths))
     else:
         masks, paths = masks_from(what), _paths_beside(what)
-    if films:
+    if films and not {*masks.ids} <= {*paths}:
         paths = find_place(films).films.paths
         if not set(paths) & set(masks.ids):
             raise ChexsegError(f"{films} holds none of the {len(masks):,} films that masks are of, such as {masks.ids[0]}: "

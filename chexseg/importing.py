@@ -30,7 +30,7 @@ from .mask_pictures import MASK_PICTURES
 from .masks import MaskSet, check_size, cover, decode, encode
 from .own import find_films, in_order, own_masks, png_masks
 from .run_tables import RUN_TABLES, csv_pieces
-from .tables import FACTS, KEYS, as_tasks, read_table, task_of
+from .tables import FACTS, KEYS, as_tasks, read_table, separator, task_of
 
 # %% ../nbs/24_importing.ipynb #0007
 FORMATS = {a.name: a for a in (*JSON_FORMATS, CHESTX_DET_JSON, *RUN_TABLES, *MASK_PICTURES, *BOX_FORMATS)}
@@ -304,17 +304,26 @@ def _new_labels(plan)->pd.DataFrame: # text; None where labels.csv is kept
     return filled_labels(place, masks) if plan.overwrite or not set(masks.tasks) <= have else None
 
 # %% ../nbs/24_importing.ipynb #0051
-def _hidden(plan)->str: # masks that are there and would not be read any more; "" where there are none
-    folder = plan.place.folder
-    if _mask_file(plan) == "boxes.json":
-        return ""
-    pictures = "masks" if any(folder.glob("masks/*/*.png")) else ""
-    return "outlines.json" if (folder/"outlines.json").exists() else pictures
+def _before(plan)->MaskSet: # what the file of masks holds already
+    file = plan.place.folder/_mask_file(plan)
+    return MaskSet.read(file) if file.exists() else MaskSet({}, [])
 
-def _touched(plan)->list: # names of files that would be changed without leave
-    labels = ["labels.csv"]*(plan.place.labels is not None and _new_labels(plan) is not None)
-    masks = [f for f in [_mask_file(plan)] if (plan.place.folder/f).exists()]
-    return [] if plan.overwrite else masks + labels
+def _again(plan)->list: # ids of films of which the file has other masks than it would get
+    before = _before(plan)
+    new = plan.masks.subset([i for i in plan.masks.ids if i in before])
+    new = _to_films(new, {i: both for i, both in plan.other_sizes.items() if i in new}) if plan.resize else new
+    def differs(i, t):
+        was, now = before.rle(i, t), new.rle(i, t)
+        return was and now and was != now and not np.array_equal(decode(was), decode(now))
+    return [i for i in new.ids if any(differs(i, t) for t in new.tasks)]
+
+def _joined(before, new)->MaskSet: # what either holds; of one finding on one film what is new
+    films = before.masks | {i: before.masks.get(i, {}) | rles for i, rles in new.masks.items()}
+    return MaskSet(films, in_order({*before.tasks, *new.tasks}))
+
+def _elsewhere(plan)->list: # ids of films of which the folder holds outlines or pictures of masks too
+    found = own_masks([plan.place.folder], ["outlines.json"])[1] if _mask_file(plan) == "masks.json" else None
+    return [i for i in plan.masks.ids if found and i in found]
 
 # %% ../nbs/24_importing.ipynb #0053
 def _unfit(plan)->list: # sentences on films and sizes that speak against writing
@@ -329,17 +338,19 @@ def _unfit(plan)->list: # sentences on films and sizes that speak against writin
                     f"and {h}x{w}: use the films that were outlined, or bring the masks to these (--resize).")
     return said
 
-_LEAVE = {"labels.csv": "let its blanks be filled in, while what you have written stays"} # file -> what is asked for
-
 def problems(plan:Plan # from `plan_import`
 )->list: # sentences; none where it can be written
     "What speaks against writing what was planned."
     folder, said = plan.place.folder, _unfit(plan)
-    said += [f"{folder/f} is there already: name another folder, or {_LEAVE.get(f, 'replace it')} (--overwrite)."
-             for f in _touched(plan)]
-    if (hidden := _hidden(plan)) and not plan.overwrite:
-        said.append(f"{folder/hidden} holds masks, which would not be read beside masks.json: move it away, name "
-                    "another folder, or say that this is meant (--overwrite).")
+    if (again := _again(plan)) and not plan.overwrite:
+        said.append(f"{folder/_mask_file(plan)} has other masks of {counted(len(again), 'film')} of {plan.path}, first "
+                    f"{again[0]!r}: name another folder, or let the new ones take their place (--overwrite).")
+    if plan.place.labels is not None and _new_labels(plan) is not None and not plan.overwrite:
+        said.append(f"{folder/'labels.csv'} is there already: name another folder, or let its blanks be filled in, "
+                    "while what you have written stays (--overwrite).")
+    if both := _elsewhere(plan):
+        said.append(f"{folder} holds masks of {counted(len(both), 'film')} of {plan.path} in outlines.json or masks/ "
+                    f"already, first {both[0]!r}, and only one can count: take them out, or name another folder.")
     return said
 
 # %% ../nbs/24_importing.ipynb #0056
@@ -371,19 +382,27 @@ def _lost_line(plan)->list: # what does not come along
     return [*loses, *[boxed[_mask_file(plan)]]*(plan.told.boxes is not None), *plan.told.notes] or ["nothing"]
 
 # %% ../nbs/24_importing.ipynb #0058
+def _mask_line(plan)->str: # the file of masks, and what becomes of those that are there
+    before, again = _before(plan), len(_again(plan))
+    if not len(before):
+        return _mask_file(plan)
+    new = sum(i not in before for i in plan.masks.ids)
+    return (f"{_mask_file(plan)}: the masks of {counted(len(before), 'film')} stay, those of {new:,} more are added"
+            + f"; {counted(again, 'film')} of the former gets other masks"*bool(again))
+
 def _written_line(plan)->list: # names of files, and what becomes of labels
-    labels = _new_labels(plan)
+    labels, masks = _new_labels(plan), _mask_line(plan)
     if labels is None:
-        return [_mask_file(plan), "labels.csv is there, and is left as it is"]
+        return [masks, "labels.csv is there, and is left as it is; --overwrite fills its blanks in"]
     if plan.place.labels is not None:
-        return [_mask_file(plan), "labels.csv: columns are added and blanks are filled; what is filled in stays"]
+        return [masks, "labels.csv: columns are added and blanks are filled; what is filled in stays"]
     counts = Counter(labels.Split)
     drawn = ", ".join(f"{counts[s]} {s}" for s in ("train", "val", "test"))
     told = f"drawn ({drawn}), for hardly a film is without a mask"
     if set(counts) == {""}:
         which = "that you outline" if _mask_file(plan) == "boxes.json" else "with masks"
         told = f"blank, so that half of the films {which} are kept for testing"
-    return [_mask_file(plan), f"labels.csv: {counted(len(labels), 'film')}; the column Split is {told}"]
+    return [masks, f"labels.csv: {counted(len(labels), 'film')}; the column Split is {told}"]
 
 # %% ../nbs/24_importing.ipynb #0060
 def _patients_line(plan)->list: # how patients are told apart, where labels.csv does not say so already
@@ -415,13 +434,13 @@ def write_import(plan:Plan # from `plan_import`
     "Write what was planned, or say why not."
     if why := problems(plan):
         raise ChexsegError(why[0])
-    masks, labels = _to_films(plan.masks, plan.other_sizes), _new_labels(plan)
+    masks, labels = _joined(_before(plan), _to_films(plan.masks, plan.other_sizes)), _new_labels(plan)
     files = [plan.place.folder/name for name in (_mask_file(plan), "labels.csv")][:1 + (labels is not None)]
     with ExitStack() as stack:
         there = [stack.enter_context(atomic_path(f)) for f in files]
         masks.save(there[0])
         if labels is not None:
-            labels.to_csv(there[1], index=False)
+            labels.to_csv(there[1], sep=separator(files[1]) if files[1].exists() else ",", index=False)
     return files
 
 # %% ../nbs/24_importing.ipynb #0068

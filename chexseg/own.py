@@ -23,7 +23,7 @@ from .core import TASKS, ChexsegError, atomic_path, counted, image_id, progress,
 from .films import is_dicom, open_picture
 from .masks import MaskSet, encode
 from .outlines import annotations_to_masks, beyond_film, read_annotations
-from .tables import KEYS, listed_films, read_table, task_of
+from .tables import KEYS, listed_films, read_table, separator, task_of
 
 # %% ../nbs/14_own.ipynb #beaf013f
 def _check_two_values(
@@ -384,8 +384,9 @@ def _make_folders(folder, tasks)->list: # names of those that were not there
 
 # %% ../nbs/14_own.ipynb #lack1
 def _lacking(folder, tasks)->list: # sentences on what a label file that was there lacks
-    new, _ = unlisted(folder/"labels.csv") # which refuses a pipe
-    columns = {c.casefold(): c for c in pd.read_csv(folder/"labels.csv", nrows=0).columns}
+    file = folder/"labels.csv"
+    new, _ = unlisted(file) # which refuses a pipe
+    columns = {c.casefold(): c for c in pd.read_csv(file, sep=separator(file), nrows=0).columns}
     def mend(t):
         near = get_close_matches(t.casefold(), columns, 1, .7)
         return f"is it {columns[near[0]]!r}?" if near else "add it, with 1 where the film shows it"
@@ -418,10 +419,11 @@ def _rows_like(file, films)->str: # more lines for a label file that is there
     _, begin, before = listed_films(file)
     if lost := [f for f in films if not f.resolve().is_relative_to(begin.resolve())]:
         raise ChexsegError(f"{lost[0]} lies outside of {begin}, where the films of {file} are: move it there.")
-    columns = pd.read_csv(file, nrows=0).columns
+    sign = separator(file)
+    columns = pd.read_csv(file, sep=sign, nrows=0).columns
     path = next(c for c in columns if c.strip().lower() == "path")
     named = [before + f.resolve().relative_to(begin.resolve()).as_posix() for f in films]
-    return pd.DataFrame({path: named}, columns=columns).to_csv(index=False, header=False, lineterminator="\n")
+    return pd.DataFrame({path: named}, columns=columns).to_csv(index=False, header=False, sep=sign, lineterminator="\n")
 
 # %% ../nbs/14_own.ipynb #listed1
 def _all_listed(file, told)->list: # a sentence; told: on films that cannot join

@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 from .core import (ChexsegError, StrPath, atomic_path, check_name, checks_arguments, counted, given_paths, image_id,
                           may_write, progress)
 from .data import Part, Study
-from .films import check_free, file_numbers
+from .films import check_free, file_numbers, header_turn
 from .inference import film_masks, load_segmenter
 from .masks import MaskSet, check_runs
 from .own import find_films
@@ -207,6 +207,7 @@ class Predicted(NamedTuple):
     masks: MaskSet # of the films that went well
     table: pd.DataFrame # one row for each of them
     wrong: dict # name of a film -> what went wrong with it
+    before: int = 0 # films that were outlined another time
 
 # %% ../nbs/58_predict.ipynb #0044
 def _unlike(model, squares)->dict: # {number of a film: how unlike it is}; empty where the segmenter cannot tell
@@ -235,14 +236,15 @@ def _block(model, part, ks, write, out, wrong): # yields the masks and the row o
         found = _decided(model, *answer, film.shape)
         _write_film(out, ids[k], film, found["film"], found.tasks, write)
         row = _row(ids[k], paths[k], found["film"], answer[1], found.tasks, model.config["cutoffs"])
-        return found.masks["film"], row | far.get(k, {})
+        turned = header_turn(paths[k])
+        return found.masks["film"], row | far.get(k, {}) | ({"turned": turned} if turned else {})
     for k, answer in zip(squares, _block_answers(model, squares, tell) if squares else ()):
         if answer and (done := tell(k, lambda: finish(k, answer))):
             yield ids[k], *done
 
 # %% ../nbs/58_predict.ipynb #0048
-def _blocks(ks, bs): # yields lists of film numbers, with a bar that counts films
-    with progress(None, "predicting", len(ks)) as bar:
+def _blocks(ks, bs, before=0): # yields lists of film numbers, with a bar that counts films; before: films that were done
+    with progress(None, f"predicting, {before:,} were done before" if before else "predicting", len(ks)) as bar:
         for some in chunked(ks, bs) if ks else ():
             yield some
             bar.update(len(some))
@@ -290,19 +292,24 @@ def _done_before(journal, about, part)->dict: # {id: ({task: RLE}, row)}; None w
     return done
 
 # %% ../nbs/58_predict.ipynb #0058
-def _write_all(out, made, write): # what all films share; refuse when there is none
-    if not made.masks:
-        raise ChexsegError(f"No film could be outlined. {' '.join(list(made.wrong.values())[:3])}")
-    if "json" in write:
-        made.masks.save(out/"segmentations.json")
-    failed = pd.DataFrame(made.wrong.items(), columns=["id", "why"])
+def _write_all(out, made, write, part): # what all films share; refuse when there is none
+    paths = dict(zip(part.ids, part.paths))
+    failed = pd.DataFrame([(i, paths[i], why) for i, why in made.wrong.items()], columns=["id", "path", "why"])
     (out/"failed.csv").unlink(missing_ok=True) # of another time
     for name, table in dict(films=made.table, failed=failed).items():
         if "csv" in write and len(table):
             with atomic_path(out/f"{name}.csv") as p:
                 table.to_csv(p, index=False)
+    if not made.masks:
+        raise ChexsegError(f"No film could be outlined. {' '.join(list(made.wrong.values())[:3])}")
+    if "json" in write:
+        made.masks.save(out/"segmentations.json")
 
 # %% ../nbs/58_predict.ipynb #place1
+def _clear(out): # pictures that were half written when this prediction was ended from outside
+    for half in [*out.glob("overlays/.*.png"), *out.glob("masks/*/.*.png")]:
+        half.unlink()
+
 def _check_place(out): # may it be written to? Before any film is read
     there = next(p for p in (out, *out.parents) if p.exists())
     with may_write(out):
@@ -318,19 +325,21 @@ def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, i
     _check_place(out)
     if before is None:
         journal.unlink(missing_ok=True)
-    done, wrong, said = before or {}, {}, False
-    for ks in _blocks([k for k, i in enumerate(part.ids) if i not in done], bs):
+    else:
+        _clear(out)
+    done, wrong, said = dict(before or {}), {}, False
+    for ks in _blocks([k for k, i in enumerate(part.ids) if i not in done], bs, len(done)):
         for id, rles, row in _block(model, part, ks, write, out, wrong):
             _note_done(journal, about, id, row["path"], rles, row)
             done[id] = rles, row
         said = said or _note_early([row for _, row in done.values()], len(part))
     done = {i: done[i] for i in part.ids if i in done}
     masks = MaskSet({i: rles for i, (rles, _) in done.items()}, model.config["tasks"])
-    return Predicted(masks, pd.DataFrame([row for _, row in done.values()]), wrong)
+    return Predicted(masks, pd.DataFrame([row for _, row in done.values()]), wrong, len(before or ()))
 
 # %% ../nbs/58_predict.ipynb #wonders1
 def _wonders(out, part, written)->str: # what somebody would wonder at later; empty where there is nothing
-    pictures = [*sorted(out.glob("overlays/*.png")), *sorted(out.glob("masks/*/*.png"))]
+    pictures = [*sorted(out.glob("overlays/[!.]*.png")), *sorted(out.glob("masks/*/[!.]*.png"))]
     new = {*written}
     left = [f for f in [*pictures, out/"segmentations.json", out/"films.csv"] if f not in new and f.exists()]
     if left:
@@ -340,6 +349,19 @@ def _wonders(out, part, written)->str: # what somebody would wonder at later; em
         return (f"{len(longer):,} films are called by their folders too, such as {longer[0]}, because others have the "
                 "same name: by themselves they would be called otherwise.")
     return ""
+
+# %% ../nbs/58_predict.ipynb #odd1
+def _some(ids)->str: # how many films, and the first of them
+    return f"{counted(len(ids), 'film')}, such as {ids[0]},"
+
+def _odd_text(table, side)->str: # on films that lie otherwise, or are very small; side: what the network sees, pixels
+    turned = table.id[table["turned"].notna()].tolist() if "turned" in table else []
+    small = table.id[table[["height", "width"]].max(axis=1) < side].tolist()
+    said = [f"By their headers {_some(turned)} are turned or mirrored, and were outlined as they are stored: turn them "
+            "upright first (column turned of the table)."]*bool(turned)
+    said += [f"{_some(small)} have less than the {side} pixels that the segmenter sees: their masks may be worth "
+             "little."]*bool(small)
+    return " ".join(said)
 
 # %% ../nbs/58_predict.ipynb #0061
 @checks_arguments
@@ -359,8 +381,10 @@ def predict_files(
     part = files_part(find_inputs(what, out))
     model = model if isinstance(model, Segmenter) else load_segmenter(model)
     made = _outlined(model.eval(), part, out, write, overwrite, bs)
-    _write_all(out, made, write)
+    _write_all(out, made, write, part)
     if said := _wonders(out, part, _files(out, made.masks.ids, made.masks.tasks, write)):
+        warnings.warn(said)
+    if said := _odd_text(made.table, model.config["side"]):
         warnings.warn(said)
     return made
 

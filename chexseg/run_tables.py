@@ -17,6 +17,7 @@ from pycocotools import mask as coco
 from .core import ChexsegError, atomic_path, progress
 from .formats import Adapter, Annotations, Films, check_all_of_size, check_findings, check_frame, id_of
 from .masks import MaskSet, decode, encode, encode_empty, run_lengths
+from .tables import separator
 
 # %% ../nbs/21_run_tables.ipynb #0007
 def csv_pieces(
@@ -25,7 +26,8 @@ def csv_pieces(
 ): # yields DataFrames of text, without spaces around the names of columns
     "Read a table piece by piece, or say in one sentence why not."
     try:
-        for piece in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=rows):
+        sign = "," if str(path).endswith(".gz") else separator(path)
+        for piece in pd.read_csv(path, sep=sign, dtype=str, keep_default_na=False, chunksize=rows):
             piece.columns = [str(c).strip() for c in piece]
             if (twice := piece.columns.duplicated()).any():
                 raise ChexsegError(f"{path} has two columns {piece.columns[twice][0]!r}: keep one of them.")

@@ -28,7 +28,7 @@ from scipy.stats import rankdata
 
 from .core import ChexsegError, digest, progress, rng
 from .dataset import check_finished
-from .films import film_size, read_film
+from .films import film_size, header_turn, read_film
 from .masks import letterbox
 from .phantom import phantom_film
 
@@ -92,12 +92,13 @@ class Look(NamedTuple):
     digest: str = ""            # of its file's content
     thumb: np.ndarray = None    # uint8 (32, 32)
     letters: int = -1           # that stand in a row; -1 where nobody looked for text
+    turned: str = ""            # how it lies by its header; empty where it is upright, or nobody says
 
 # %% ../nbs/17_screening.ipynb #0023
 def _read(path, text)->Look: # of a film that can be read; text: look for text?
     picture = _picture(path, 512 if text else 64)
     letters = letters_in_a_row(picture) if text else -1
-    return Look("", film_size(path), digest(path), _thumbnail(picture), letters)
+    return Look("", film_size(path), digest(path), _thumbnail(picture), letters, header_turn(path))
 
 # %% ../nbs/17_screening.ipynb #0024
 def look_at(
@@ -142,7 +143,7 @@ def _with_text(n, most)->np.ndarray: # bool (n,): on which of n films to look fo
 # %% ../nbs/17_screening.ipynb #0033
 class Screening(NamedTuple):
     "What is known of many films after one look at each."
-    films: pd.DataFrame # one row a film: id, path, patient, view, split; then wrong, height, width, digest, letters
+    films: pd.DataFrame # one row a film: id, path, patient, view, split, wrong, height, width, digest, letters, turned
     thumbs: np.ndarray  # uint8 (n, 32, 32); black where a film could not be read
 
 # %% ../nbs/17_screening.ipynb #0034
@@ -166,10 +167,10 @@ def screen_films(
         for looks in _shared_out(jobs, workers):
             for look in looks:
                 thumbs[len(rows)] = 0 if look.wrong else look.thumb
-                rows.append((look.wrong, *look.size, look.digest, look.letters))
+                rows.append((look.wrong, *look.size, look.digest, look.letters, look.turned))
             bar.update(len(looks))
     check_finished(len(rows), n)
-    known = pd.DataFrame(rows, columns=["wrong", "height", "width", "digest", "letters"])
+    known = pd.DataFrame(rows, columns=["wrong", "height", "width", "digest", "letters", "turned"])
     return Screening(pd.concat([films.reset_index(drop=True), known], axis=1), thumbs)
 
 # %% ../nbs/17_screening.ipynb #0041
@@ -384,6 +385,12 @@ def _text(films): # yields troubles
     for f in films[films.letters >= LETTERS].itertuples():
         yield Trouble("look", "text", f.id, f"{f.path} has {f.letters} letters in a row in its picture: is it a name?")
 
+# %% ../nbs/17_screening.ipynb #header1
+def _by_header(films): # yields troubles
+    for f in films[films.turned != ""].itertuples():
+        yield Trouble("look", "header", f.id, f"{f.path} is {f.turned} by its header (Patient Orientation), and is read as it "
+                      "is stored: export it upright, if it is seen like that.")
+
 # %% ../nbs/17_screening.ipynb #0097
 def film_troubles(
     screening:Screening, # films that were looked at
@@ -393,4 +400,4 @@ def film_troubles(
     films = screening.films
     return [*_unreadable(films), *_odd_pictures(screening), *_strange_set(screening), *_odd_sizes(films, side),
             *_twice(films, same_content(screening), "duplicate", "are one file"),
-            *_twice(films, same_chest(screening), "look-alike", "look the same"), *_text(films)]
+            *_twice(films, same_chest(screening), "look-alike", "look the same"), *_text(films), *_by_header(films)]

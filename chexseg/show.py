@@ -309,7 +309,7 @@ def _sheet(lines, across, side, aspect, room, tasks):
     room = room + 0.21 * -(-len(tasks) // columns)
     size = (across * (side + 0.06), lines * (side * aspect + 0.1) + room)
     fig, axs = plt.subplots(lines, across, figsize=size, squeeze=False, layout="constrained",
-                            subplot_kw=dict(xticks=[], yticks=[]))
+                            subplot_kw=dict(xticks=[], yticks=[], anchor="N"))
     fig.get_layout_engine().set(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
     if tasks:
         legend_for(tasks, fig, loc="outside lower center", ncols=columns)
@@ -349,7 +349,8 @@ def show_row(
     side = side or min(3, 10 / across)
     shapes = [np.shape(p) for p in panels.values() if not isinstance(p, str)]
     aspect = max((h / w for h, w, *_ in shapes), default=1)
-    room = lines * _title_height(panels, side) + 0.3 * bool(title)
+    title = fold_text(title or "", across * side, TITLE_POINTS + 1)
+    room = lines * _title_height(panels, side) + 0.3 * bool(title) + 0.2 * title.count("\n")
     fig, axs = _sheet(lines, across, side, aspect, room, list(tasks))
     for ax, (name, panel) in zip(axs.flat, panels.items()):
         if isinstance(panel, str):

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from .core import ChexsegError, check_name, check_tasks, image_id, refuse_device
+from .core import ChexsegError, check_name, check_tasks, counted, image_id, refuse_device
 from .evaluation import Fractions, fractions, interval, miou, patients_for, resample, score_text
 from .runs import Run, as_run
 from .show import color_of
@@ -196,6 +196,9 @@ def _few_methods(run, methods)->list: # to draw: at most three, and the readers
 # %% ../nbs/62_subgroups.ipynb #0045
 def _group_panel(ax, rows, methods, labels): # one question: a line a group, a marker a method
     names = list(dict.fromkeys(rows.group))
+    for y, g in enumerate(names):
+        if rows["mean"][rows.group == g].isna().all():
+            ax.text(.02, y, "no score: too few films with a finding", fontsize=8, va="center", color="#666")
     for k, m in enumerate(methods):
         for r in rows[rows.method == m].itertuples():
             y = names.index(r.group) + (k - (len(methods) - 1)/2)*.18
@@ -203,7 +206,7 @@ def _group_panel(ax, rows, methods, labels): # one question: a line a group, a m
             ax.errorbar(r.mean, y, xerr=ends, fmt="osD^"[k], color=color_of(m), ms=5, elinewidth=1.5,
                         mfc="white" if r.few else color_of(m), label=labels[m] if r.group == names[0] else None)
     patients = rows.drop_duplicates("group").set_index("group").patients
-    ax.set_yticks(range(len(names)), [f"{g}\n{patients[g]} patients" for g in names])
+    ax.set_yticks(range(len(names)), [f"{g}\n{counted(int(patients[g]), 'patient')}" for g in names])
     ax.set_ylim(len(names) - .5, -.5)
 
 # %% ../nbs/62_subgroups.ipynb #0046
@@ -223,7 +226,7 @@ def draw_subgroups(
     for ax, by in zip(axs[0], asked):
         _group_panel(ax, t[t.by == by], methods, labels)
         ax.set_title(by, fontsize=10)
-        ax.set_xlabel("mIoU", fontsize=9)
+        ax.set_xlabel("mIoU (either)", fontsize=9)
         ax.tick_params(labelsize=9, length=2)
         ax.spines[["top", "right"]].set_visible(False)
     axs[0, 0].set_xlim(0)

@@ -219,7 +219,12 @@ def test_predict_ends_with_1_where_no_film_could_be_outlined(one_task, tmp_path,
     (tmp_path/"broken.png").write_text("nothing")
     broken, out = tmp_path/"broken.png", tmp_path/"out"
     status, sentence = said(capsys, "predict", broken, "--model", one_task.folder, "--out", out)
-    assert status == 1 and "No film could be outlined" in sentence and not (tmp_path/"out").exists()
+    assert status == 1 and "No film could be outlined" in sentence
+    failed = pd.read_csv(out/"failed.csv")
+    assert (failed.id.tolist(), failed.path.tolist()) == (["broken"], [str(broken)])
+    assert [f.name for f in out.iterdir()] == ["failed.csv"]
+    assert said(capsys, "predict", broken, "--model", one_task.folder, "--out", tmp_path/"b", "--write", "json")[0] == 1
+    assert not (tmp_path/"b").exists()
 
 
 def test_predict_takes_folders_and_patterns(films, one_task, tmp_path, capsys):
@@ -517,9 +522,14 @@ def test_subgroups_of_a_run(one_task, tmp_path, capsys):
     assert "Ward" in (tmp_path/"run"/"paper"/"subgroups.svg").read_text()
 
 
-def test_a_reader_that_goes_away_is_no_error():
-    shell = f"{sys.executable} -m chexseg completion bash"
-    with subprocess.Popen(shell.split(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
-        command.stdout.close() # long before anything is written
-        err = command.stderr.read()
-        assert (command.wait(), err) == (141, b"")
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    run = f"run --out {tmp_path}/run --films 12 12 6 --until prepare --workers 0"
+    for words in ("completion bash", run):
+        shell = f"{sys.executable} -m chexseg {words}"
+        with subprocess.Popen(shell.split(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+            if words == run:
+                command.stdout.readline()
+            command.stdout.close() # before anything more is written
+            err = command.stderr.read()
+            assert (command.wait(), b"Traceback" in err) == (141, False), err
+    assert "chexseg run: exit status 141" in (tmp_path/"run"/"log.txt").read_text()

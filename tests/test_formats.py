@@ -219,8 +219,13 @@ def test_nothing_is_written_over(coco, tmp_path, capsys):
     command = ("import", "coco", coco, folder)
     assert said(capsys, *command, "--films", tmp_path/"films")[0] == 0
     before = all_bytes(folder)
+    assert said(capsys, *command)[0] == 0 # nothing new
+    assert all_bytes(folder) == before
+    drawn = MaskSet.read(folder/"masks.json")
+    drawn.add(drawn.ids[3], 1 - drawn.get(drawn.ids[3])).save(folder/"masks.json")
+    before = all_bytes(folder)
     status, _, err = said(capsys, *command)
-    assert status == 1 and "masks.json is there already" in err and "--overwrite" in err
+    assert status == 1 and "masks.json has other masks of 1 film of" in err and drawn.ids[3] in err and "--overwrite" in err
     assert all_bytes(folder) == before
     table = pd.read_csv(folder/"labels.csv", dtype=str, keep_default_na=False).assign(Ward="B3")
     table.loc[0, "Edema"] = "-1"
@@ -267,8 +272,26 @@ def test_masks_that_would_be_hidden_are_said(coco, tmp_path, capsys):
     shutil.copytree(tmp_path/"films", folder/"films")
     (folder/"masks/Edema").mkdir(parents=True)
     Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder/"masks/Edema/chest 00.png")
-    status, _, err = said(capsys, "import", "coco", coco, folder)
-    assert status == 1 and "would not be read beside masks.json" in err and not (folder/"masks.json").exists()
+    for more in ([], ["--overwrite"]):
+        status, _, err = said(capsys, "import", "coco", coco, folder, *more)
+        assert status == 1 and "holds masks of 1 film of" in err and "first 'chest 00', and only one can count" in err
+        assert not (folder/"masks.json").exists()
+
+
+def test_more_outlines_join_those_that_are_there(coco, tmp_path, capsys):
+    folder = tmp_path/"mine"
+    masks = FORMATS["coco"].read(coco, Films({f.stem: f for f in (tmp_path/"films").iterdir()})).masks
+    parts = [write(masks.subset(ids), "labelme", tmp_path/name)
+             for name, ids in (("first", masks.ids[:8]), ("later", masks.ids[8:]))]
+    assert said(capsys, "import", "labelme", parts[0], folder, "--films", tmp_path/"films")[0] == 0
+    status, told, _ = said(capsys, "import", "labelme", parts[1], folder)
+    assert status == 0 and f"the masks of 8 films stay, those of {len(masks) - 8} more are added" in " ".join(told.split())
+    assert without_names(MaskSet.read(folder/"masks.json")) == without_names(masks)
+    (folder/"masks.json").unlink()
+    (folder/"masks/Edema").mkdir(parents=True) # pictures of other films
+    Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(folder/f"masks/Edema/{masks.ids[0]}.png")
+    assert said(capsys, "import", "labelme", parts[1], folder)[0] == 0
+    assert len(open_study(folder).experts) == len(masks) - 7
 
 
 def test_boxes_are_no_experts_masks_unless_asked_for(tmp_path, capsys):
