@@ -17,7 +17,7 @@ from pathlib import Path
 from . import __version__
 from .chexlocalize import add_chexlocalize, typed_options
 from .choices import METHODS, PRESETS, STAGES, STUDIES, options
-from .core import ChexsegError, atomic_path, counted, typed, world
+from .core import ChexsegError, atomic_path, counted, typed, world, write_json
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path)
@@ -111,7 +111,7 @@ def _add_retune(commands):
     _add_device(p)
 
 def _add_serve(commands):
-    p = commands.add_parser("serve", help="a page in the browser that outlines films, on this computer alone; programs use `predict`")
+    p = commands.add_parser("serve", help="a page in the browser that outlines films, on this computer alone")
     _add_model(p)
     p.add_argument("--port", type=int, default=8000, help="0: any that is free (default: %(default)s)")
     _add_device(p)
@@ -136,7 +136,7 @@ def _add_names(p):
     p.add_argument("--tasks", nargs="+", metavar="NAME", help="findings to keep, by their new names (default: all)")
     p.add_argument("--rename", nargs="+", default=(), metavar="OLD=NEW", help="other names for findings; two with one "
                    "new name are put together")
-    p.add_argument("--overwrite", action="store_true", help="replace a file, or masks of a film; of labels.csv only blanks")
+    p.add_argument("--overwrite", action="store_true", help="replace files, or masks of a film; of labels only blanks")
 
 # %% ../nbs/82_cli.ipynb #0028
 def _add_import(commands):
@@ -250,7 +250,6 @@ def _run(data, out, preset, until, **chosen):
 # %% ../nbs/82_cli.ipynb #0044
 def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: # exit status; out, until: of a file
     from chexseg.choices import make_choices
-    from chexseg.core import write_json
     from chexseg.cost import look_ahead
     chosen = {k: v for k, v in chosen.items() if v is not None}
     ahead = look_ahead(make_choices(preset or "small", data=str(data), **chosen), data)

@@ -278,7 +278,7 @@ def look_ahead(
     elif any(t.level == "stop" and t.films for t in checked.troubles):
         more = [f"To leave {counted(len(bad_films(checked)), 'bad film')} out and go on, say --bad-films skip."]
     if begin:
-        more.append(f"Films that {c.run.begin} tested on stay test films, so val and test will have other numbers than here.")
+        more.append(f"Films that {c.run.begin} tested on stay test films: val and test will have other numbers.")
     if study is not None:
         films = study.table.split.value_counts().to_dict()
         cost = run_cost(c, films, len(study.tasks), study.table.path.tolist())

@@ -240,8 +240,8 @@ def label_files(places:list # folders to look in
     "The label files that are there."
     found = {s: file for s, names in LABEL_FILES.items() if (file := find_file(places, names))}
     if not found:
-        raise ChexsegError(f"{places[0]} holds no label file: it needs train.csv, val_labels.csv or test_labels.csv, "
-                           f"itself or one level down; or labels.csv, which `chexseg init {places[0]}` makes.")
+        raise ChexsegError(f"{places[0]} holds no label file: it needs labels.csv, as `chexseg init {places[0]}` or `chexseg "
+                           "import` make it; or train.csv, val_labels.csv or test_labels.csv, itself or one level down.")
     return found
 
 # %% ../nbs/15_data.ipynb #0078

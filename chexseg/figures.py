@@ -194,7 +194,7 @@ def draw_thresholds(
             ax.plot(chosen[t], ious[t][chosen[t]], "o", color="#D07C29", ms=7)
         ax.set(xlim=(0, 1), ylim=(0, None), xticks=(0, .5, 1))
     parting = "; " if len(tasks) > 1 else "\n" # one panel is narrow
-    fig.supxlabel(f"threshold, chosen from .2 to .8{parting}{len(maps)} films, those with the finding count", fontsize=9)
+    fig.supxlabel(f"threshold, one of .2 to .8{parting}{len(maps)} films, those with the finding count", fontsize=9)
     fig.supylabel("mean IoU", fontsize=9)
     return fig
 

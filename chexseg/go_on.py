@@ -152,7 +152,8 @@ def _departures(first, run)->str: # which choices of a run are not those of the 
     was, now = option_values(first.choices), option_values(run.choices)
     other = [f"{n} {value_text(now[n])} (there {value_text(was[n])})" for n in now
              if n in was and now[n] != was[n] and n not in ("begin", "workers", "cache")]
-    return f"Going on from {first.folder}; " + (f"otherwise than there: {', '.join(other)}." if other else "all else is alike.")
+    said = f"otherwise than there: {', '.join(other)}." if other else "all else is alike."
+    return f"Going on from {first.folder}; {said}"
 
 # %% ../nbs/73_go_on.ipynb #0023
 def begin_study(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from fastai.callback.schedule import Learner
 
-from .core import checks_arguments
+from .core import bars_of, checks_arguments
 from .crf import grid_maps
 from .data import Part
 from .maps import SaliencySet
@@ -82,7 +82,8 @@ def _teachers(trained, n, seed, given)->list: # of segmenters
     "The first of those that are trained already; the rest are trained now."
     teachers = list(trained)[:n]
     for k in range(len(teachers), n):
-        teachers.append(fit_segmenter("full", seed=seed + 1000*k, **given).model)
+        with bars_of(f"ours, teacher {k + 1} of {n}"):
+            teachers.append(fit_segmenter("full", seed=seed + 1000*k, **given).model)
     return teachers
 
 # %% ../nbs/48_ours.ipynb #0032
@@ -107,7 +108,8 @@ def fit_ours(
     first = None if anew else drawing[0]
     slower = {} if anew else dict(lr=given.get("lr", Training().lr)/2)
     for k in range(rounds):
-        taught = weak.with_masks(taught_masks(Ensemble(drawing), weak, expert, maps))
-        learn = fit_segmenter(recipe, weak=taught, begin=drawing[-1] if k else first, seed=seed + k, **given | slower)
+        with bars_of(f"ours, student's round {k + 1} of {rounds}"):
+            taught = weak.with_masks(taught_masks(Ensemble(drawing), weak, expert, maps))
+            learn = fit_segmenter(recipe, weak=taught, begin=drawing[-1] if k else first, seed=seed + k, **given | slower)
         drawing.append(learn.model)
     return learn

@@ -134,10 +134,10 @@ first steps:
   chexseg run FOLDER --out runs/mine        the same method on them
   chexseg predict FILMS --model runs/mine   outlines of new films
 `chexseg COMMAND --help` tells more of each.""" # the head of `chexseg --help`
-PREDICTS = """Outline films with a run's segmenter. OUT gets overlays/, masks/FINDING/, segmentations.json, films.csv (a row a
-film: probabilities, areas, how unlike the films of the training it is) and failed.csv (films that could not be outlined,
-and why). Films are read in batches; what was stopped goes on when the same command is given again. For COCO, YOLO and
-others: chexseg export OUT/segmentations.json FORMAT FILE.""" # the head of `chexseg predict --help`
+PREDICTS = """Outline films with a run's segmenter. OUT gets overlays/, masks/FINDING/, segmentations.json,
+films.csv (a row a film: probabilities, areas, how unlike the films of the training it is) and failed.csv (films
+that could not be outlined, and why). Films are read in batches; what was stopped goes on when the same command
+is given again. For COCO, YOLO and others: chexseg export OUT/segmentations.json FORMAT FILE."""
 
 # %% ../nbs/76_settings.ipynb #0027
 EXIT_CODES = {
