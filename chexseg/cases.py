@@ -418,7 +418,7 @@ def _error_menu(view, kind, task, method): # {row: name} of the cases
 def _error_draw(view): # what the controls of `explore_errors` draw
     def draw(kind, task, method, case):
         if case is None:
-            return dict(picture=np.zeros((1, 1), np.uint8), text="There is no such case.")
+            return dict(picture=np.full((8, 880, 3), 255, np.uint8), text="There is no such case.")
         film = view.picture(case[0], "film")
         marked = view.error_picture(*case, method)
         said = view.dispute_text(*case) if kind == "most disputed" else view.explain(*case, method)

@@ -146,7 +146,8 @@ def show_means(
     ax = ax or plt.subplots(figsize=(6, 0.8 + 0.28 * len(last)), layout="constrained")[1]
     colors = _line_colors(last.method)
     for k, (name, mean, low, high) in enumerate(zip(last.method, last["mean"], last.low, last.high)):
-        ax.errorbar(mean, k, xerr=[[max(0, mean - low)], [max(0, high - mean)]], fmt="o", color=colors[name], ms=6, elinewidth=1.8,
+        ends = [[max(0, mean - low)], [max(0, high - mean)]]
+        ax.errorbar(mean, k, xerr=ends, fmt="o", color=colors[name], ms=6, elinewidth=1.8,
                     clip_on=False)
     ax.set_ylim(-.6, len(last) - .4)
     ax.set_yticks(range(len(last)), [(labels or {}).get(m, m) for m in last.method])

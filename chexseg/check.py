@@ -266,7 +266,7 @@ def _left_out(study): # yields notes
     silent = study.table[study.table[study.tasks].isna().all(axis=1)]
     if len(silent):
         yield Trouble("note", "no label", "", f"No label of any task: {counted(len(silent), 'film')} "
-                      f"({_said(list(silent.id))}); a blank counts as 0, it is not there (--blank ignore: nobody knows).")
+                      f"({_said(list(silent.id))}); a blank counts as 0 (--blank ignore: nobody knows).")
 
 # %% ../nbs/18_check.ipynb #una1
 def _unlabelled(masks, study): # yields a trouble for each outlined finding that has no column
@@ -292,11 +292,11 @@ def _unlisted(file): # yields a note; file: the label file of a folder of one's 
                       "which is used: rename one.")
 
 # %% ../nbs/18_check.ipynb #apart1
-def _kept_apart(file, table): # yields a note; file: the label file of a folder of one's own, or None; table: what is used of it
+def _kept_apart(file, table): # yields a note; file: labels.csv, or None; table: what is used of it
     lost = sorted({image_id(path) for path in listed_films(file)[0]} - {*table.id}) if file else ()
     if lost:
-        yield Trouble("note", "kept apart", "", f"Not used: {counted(len(lost), 'film')} ({_said(lost)}), because outlined "
-                      "films of the same patients are for validation or testing.")
+        yield Trouble("note", "kept apart", "", f"Not used: {counted(len(lost), 'film')} ({_said(lost)}), because "
+                      "outlined films of the same patients are for validation or testing.")
 
 # %% ../nbs/18_check.ipynb #una1c
 def _stray(places): # yields a trouble where files among the masks are not read
@@ -304,6 +304,11 @@ def _stray(places): # yields a trouble where files among the masks are not read
         names = _said(["/".join(f.parts[-3:]) for f in lost])
         yield Trouble("look", "stray masks", "", f"{counted(len(lost), 'file')} below masks/ not read ({names}): masks are "
                       "PNG, in masks/FINDING/, called like their films.")
+
+# %% ../nbs/18_check.ipynb #oflist1
+def _of_list(file, table): # yields notes on films that a label file of one's own does not name, or that are not used
+    yield from _unlisted(file)
+    yield from _kept_apart(file, table)
 
 # %% ../nbs/18_check.ipynb #0059
 def balance_table(study:Study # an opened data set
@@ -408,9 +413,8 @@ def check_data(
     study, troubles = None, unread + faults
     if table is not None:
         study, boxes, faults = _boxed(opened or _by_hand(table, masks, tasks, views))
-        troubles += [*faults, *_of_study(study, side, workers, boxes), *_strangers(masks, table)]
-        troubles += _draw(opened, experts, seed, learn)
-        troubles += [*_unlabelled(masks, study), *_unlisted(mine), *_kept_apart(mine, table), *_stray(places)]
+        troubles += [*faults, *_of_study(study, side, workers, boxes), *_strangers(masks, table), *_stray(places)]
+        troubles += [*_draw(opened, experts, seed, learn), *_unlabelled(masks, study), *_of_list(mine, table)]
     if why and not _is_told(why, troubles):
         troubles.append(Trouble("stop", "folder", str(folder), why))
     troubles = _causes(troubles, unread or _without_films(masks, table, places), mine)

@@ -253,8 +253,8 @@ _PUBLISHED = dict(
 # %% ../nbs/01_choices.ipynb #ab3cc50f
 PRESETS = {
     "small": {},
-    "tiny": dict(films=(300, 60, 40), side=64, classifier_epochs=6, segmenter_steps=60, methods=("weak", "full", "semi"),
-                 bootstraps=100),
+    "tiny": dict(films=(300, 60, 40), side=64, classifier_epochs=10, segmenter_steps=200, bootstraps=100,
+                 methods=("weak", "full", "semi")),
     "table": dict(methods=tuple(METHODS)),
     "gpu": dict(side=320, classifier_arch="resnet34", classifier_pretrained=True, classifier_lr=1e-3,
                 segmenter_encoder="resnet34", segmenter_decoder="dynamic", segmenter_lr=1e-3, segmenter_steps=1000),

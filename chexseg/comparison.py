@@ -48,12 +48,14 @@ def _ended(run)->str: # how the last command that worked on a run ended; empty w
     status = re.search(r"exit status (\d+)", lines[-1]) if lines else None
     return {"0": "", "130": ", stopped"}.get(status[1], ", error: see log.txt") if status else ""
 
-def _role_films(run)->dict: # how many films learn from outlines, learn from labels, and test; empty before they are drawn
+# %% ../nbs/61_comparison.ipynb #0008bx
+def _role_films(run)->dict: # how many films there are of three kinds; empty before they are drawn
     if not (run/"films.json").exists():
         return {}
     films = run.films | dict(weak=run.films.get("weak", 0) + run.films.get("held", 0)) # both have labels alone
     return {f"{role} films": films.get(role, 0) for role in ("expert", "weak", "test")}
 
+# %% ../nbs/61_comparison.ipynb #0008cx
 def _run_row(run, top)->dict: # one line of the list
     c, done = run.choices, [s for s in STAGES if run.finished(s)]
     name = run.folder.resolve().name if run.folder == Path(top) else os.path.relpath(run.folder, top)

@@ -241,7 +241,7 @@ def label_files(places:list # folders to look in
     found = {s: file for s, names in LABEL_FILES.items() if (file := find_file(places, names))}
     if not found:
         raise ChexsegError(f"{places[0]} holds no label file: it needs labels.csv, as `chexseg init {places[0]}` or `chexseg "
-                           "import` make it; or train.csv, val_labels.csv or test_labels.csv, itself or one level down.")
+                           "import` make it; or train.csv, val_labels.csv, test_labels.csv, itself or one level down.")
     return found
 
 # %% ../nbs/15_data.ipynb #0078
@@ -474,10 +474,11 @@ def stratified_experts(
 
 # %% ../nbs/15_data.ipynb #0163
 def _check_roles(table, root, experts): # complain about a role without a film; experts: how many were asked for
+    n = int(table.role.isin(["expert", "valid"]).sum())
     for role in ("weak", "expert", "valid", "test"):
         if not (table.role == role).any():
             raise ChexsegError(f"{root} leaves no film for the role {role!r}: it needs training films, test films, "
-                               f"and more validation films than the {experts} experts (--experts).")
+                               f"and more validation films than {experts} (of {n}, draw --experts {max(1, 2*n//3)}).")
 
 # %% ../nbs/15_data.ipynb #0165
 @checks_arguments

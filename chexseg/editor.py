@@ -262,8 +262,8 @@ def copy(self:Outlining,
         if mask.any():
             found[t] = [_whole(few_points(o, max(self.size)/512), self.size) for o in contours(mask)]
     if not found:
-        raise ChexsegError(f"{source} has outlined no {task or 'finding'} on this film: draw what there is, or note "
-                           "that there is nothing.")
+        why = f"outlines no {task or 'finding'} on" if self.id in getattr(masks, "ids", [self.id]) else "does not know"
+        raise ChexsegError(f"{source} {why} this film: draw what there is, or note that there is nothing.")
     self.task = self.task if self.task in found else next(iter(found)) # so that a point can be moved at once
     self._change(dict(self.entry or {}, img_size=list(self.size)) | found)
 
@@ -293,8 +293,9 @@ def _said(desk): # where the work stands, in words
 
 # %% ../nbs/71_outline_editor.ipynb #offer1
 def _offer(desk): # what an unread film may begin with, in words
-    first = next(iter(desk.sources), "")
-    return f" To begin with what {first} outlines, press All." if first and desk.entry is None else ""
+    known = [name for name, masks in desk.sources.items() if desk.id in getattr(masks, "ids", [desk.id])]
+    said = f" To begin with what {' or '.join(known[:3])} outlines, copy All from it."
+    return said if known and desk.entry is None else ""
 
 # %% ../nbs/71_outline_editor.ipynb #0036
 @patch
@@ -373,14 +374,14 @@ def edit_outlines(
     films, # a `Part`, a folder of films, a file, or a list of files
     path:StrPath, # JSON file that keeps the outlines, in CheXlocalize's format; read when it is there
     tasks=None, # what is to be outlined; when not given the tasks of the part, or of a folder's masks/
-    sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file or folder of masks
+    sources:dict=None, # name -> `MaskSet`, `RefinedSource` or file to copy from; a folder's masks too, not for readers
     film:str=None, # id of the film to open; the one that was changed last when not given
     copy:str=None, # the source that is offered first, and drawn in the figure where the film has not been read
     static:bool=False, # a figure instead of the editor; nothing is written
 ): # an `OutlineEditor`, or a matplotlib figure
     "Draw and correct outlines on films."
     tasks = [tasks] if isinstance(tasks, str) else tasks
-    sources = masks_beside(films) | (sources or {})
+    sources = ({} if Path(path).stem.lower().startswith("reader") else masks_beside(films)) | (sources or {})
     if copy:
         sources = {check_name(copy, sources or {}, "source"): sources[copy]} | sources
     desk = Outlining(_as_part(films, tasks), path, tasks, sources)
@@ -497,8 +498,8 @@ def reader_agreement(
 
 # %% ../nbs/71_outline_editor.ipynb #agtext1
 _AGREEMENT = """how many show it, and Cohen's kappa (1: they agree on which films
-show it, 0: no more than by chance); where both outlined it the mean IoU (1: the same outline, 0: no
-overlap), low and high of its 95% interval, and the mean Dice""" # what the table of two readers tells
+show it, 0: no more than by chance, -: one of them said the same of every film); where both outlined
+it the mean IoU (1: the same outline, 0: no overlap), low and high of its 95% interval, and the mean Dice"""
 
 def agreement_text(
     first, # as for `compare_readers`

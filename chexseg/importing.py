@@ -308,6 +308,7 @@ def _before(plan)->MaskSet: # what the file of masks holds already
     file = plan.place.folder/_mask_file(plan)
     return MaskSet.read(file) if file.exists() else MaskSet({}, [])
 
+# %% ../nbs/24_importing.ipynb #0051bx
 def _again(plan)->list: # ids of films of which the file has other masks than it would get
     before = _before(plan)
     new = plan.masks.subset([i for i in plan.masks.ids if i in before])
@@ -317,10 +318,12 @@ def _again(plan)->list: # ids of films of which the file has other masks than it
         return was and now and was != now and not np.array_equal(decode(was), decode(now))
     return [i for i in new.ids if any(differs(i, t) for t in new.tasks)]
 
+# %% ../nbs/24_importing.ipynb #0051cx
 def _joined(before, new)->MaskSet: # what either holds; of one finding on one film what is new
     films = before.masks | {i: before.masks.get(i, {}) | rles for i, rles in new.masks.items()}
     return MaskSet(films, in_order({*before.tasks, *new.tasks}))
 
+# %% ../nbs/24_importing.ipynb #0051dx
 def _elsewhere(plan)->list: # ids of films of which the folder holds outlines or pictures of masks too
     found = own_masks([plan.place.folder], ["outlines.json"])[1] if _mask_file(plan) == "masks.json" else None
     return [i for i in plan.masks.ids if found and i in found]
@@ -390,6 +393,7 @@ def _mask_line(plan)->str: # the file of masks, and what becomes of those that a
     return (f"{_mask_file(plan)}: the masks of {counted(len(before), 'film')} stay, those of {new:,} more are added"
             + f"; {counted(again, 'film')} of the former gets other masks"*bool(again))
 
+# %% ../nbs/24_importing.ipynb #0058bx
 def _written_line(plan)->list: # names of files, and what becomes of labels
     labels, masks = _new_labels(plan), _mask_line(plan)
     if labels is None:

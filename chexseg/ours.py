@@ -105,8 +105,7 @@ def fit_ours(
     "One network that learns shapes from outlines, places from saliency, and presence from image labels."
     given = dict(expert=expert, valid=valid, labelled=labelled or weak, **how)
     drawing = _teachers(trained, teachers, seed, given)
-    first = None if anew else drawing[0]
-    slower = {} if anew else dict(lr=given.get("lr", Training().lr)/2)
+    first, slower = (None, {}) if anew else (drawing[0], dict(lr=given.get("lr", Training().lr)/2))
     for k in range(rounds):
         with bars_of(f"ours, student's round {k + 1} of {rounds}"):
             taught = weak.with_masks(taught_masks(Ensemble(drawing), weak, expert, maps))

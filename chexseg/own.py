@@ -133,17 +133,29 @@ def _check_once(found:dict): # place -> `MaskSet`; refuse two of one film
             raise ChexsegError(f"{one} and {other} both hold masks of {both[0]}{more}, and only one of them can count: "
                                f"take the film out of one.{mend}")
 
+# %% ../nbs/14_own.ipynb #corrected1
+def _tell_corrected(drawn, others): # {file: `MaskSet`} twice; warn of films in both, where what was drawn counts
+    for file, masks in drawn.items():
+        both = {i: other for other, some in others.items() for i in some.ids if i in masks}
+        if both:
+            first, other = next(iter(both.items()))
+            more = f" (and {counted(len(both) - 1, 'more film')})"*(len(both) > 1)
+            warnings.warn(f"{file} and {other} both outline {first}{more}: {file.name} counts.")
+
 # %% ../nbs/14_own.ipynb #0028
 def own_masks(
     places:list, # folders to look in
     names=("masks.json", "outlines.json"), # files that are read beside pictures
 )->tuple: # the file or folder, and its `MaskSet`; twice None where there is none
-    "The masks of a folder in the layout of this chapter: files, pictures, or both, each of other films."
+    "The masks of a folder in the layout of this chapter; what the outline editor writes beats what it corrects."
     files = [find_file(places, [name]) for name in names]
     found = {f: read_masks(f) for f in files if f}
     if folder := next((d/"masks" for d in places if any(d.glob("masks/*/*.png"))), None):
         found[folder] = png_masks(folder)
+    drawn = {f: found.pop(f) for f in [*found] if f.name == "outlines.json"} # comes last
     _check_once(found)
+    _tell_corrected(drawn, found)
+    found |= drawn
     tasks = [t for masks in found.values() for t in masks.tasks]
     if len(found) > 1:
         tasks = in_order(set(tasks))
@@ -293,11 +305,12 @@ _README = """This folder holds chest X-rays for chexseg.
 labels.csv              One row a film. Path: the film. Patient: whose it is, so that nobody is both learnt from and
                         tested on. Split: train, val or test; leave the whole column blank to have the films with
                         masks divided. Then one column a finding: 1 it is there, 0 it is not, -1 uncertain, blank
-                        not mentioned (which counts as 0).
+                        not mentioned (which counts as 0; what every film shows has a 1 in every row).
 films/                  The films: DICOM, PNG, JPEG, TIFF or BMP, in any folders. Give every film its own name.
 masks/FINDING/FILM.png  What somebody outlined: white inside, black outside, of the film's size, called like the
                         film. All black says that somebody looked and found nothing. Other films, or all of
-                        them, may be in outlines.json as polygons, as the outline editor writes them:
+                        them, may be in outlines.json as polygons, as the outline editor writes them, which counts where
+                        a film is in both:
                         {"FILM": {"img_size": [height, width], "FINDING": [[[x, y], [x, y], ...]]}}.
 
 Outline 20 films or more, some that show nothing among them: without these, false alarms cannot be measured. Half of the
@@ -357,7 +370,7 @@ def _listed(films, folder)->list: # a sentence on films that are there
         return [f"listed {counted(len(films), 'film')}"]*bool(films)
     named = ", ".join(f"{n:,} in {place}" for place, n in places.most_common(5))
     more = f" and {len(places) - 5:,} folders more"*(len(places) > 5)
-    return [f"listed {len(films):,} films: {named}{more}; if some of these are masks, take their rows out of labels.csv"]
+    return [f"listed {len(films):,} films: {named}{more}; if some are masks, take their rows out of labels.csv"]
 
 # %% ../nbs/14_own.ipynb #new1
 def unlisted(file # a label file of all films

@@ -243,7 +243,7 @@ def _block(model, part, ks, write, out, wrong): # yields the masks and the row o
             yield ids[k], *done
 
 # %% ../nbs/58_predict.ipynb #0048
-def _blocks(ks, bs, before=0): # yields lists of film numbers, with a bar that counts films; before: films that were done
+def _blocks(ks, bs, before=0): # yields lists of film numbers, with a bar that counts films; before: how many were done
     with progress(None, f"predicting, {before:,} were done before" if before else "predicting", len(ks)) as bar:
         for some in chunked(ks, bs) if ks else ():
             yield some
@@ -310,6 +310,7 @@ def _clear(out): # pictures that were half written when this prediction was ende
     for half in [*out.glob("overlays/.*.png"), *out.glob("masks/*/.*.png")]:
         half.unlink()
 
+# %% ../nbs/58_predict.ipynb #placebx
 def _check_place(out): # may it be written to? Before any film is read
     there = next(p for p in (out, *out.parents) if p.exists())
     with may_write(out):
@@ -352,16 +353,17 @@ def _wonders(out, part, written)->str: # what somebody would wonder at later; em
 
 # %% ../nbs/58_predict.ipynb #odd1
 def _some(ids)->str: # how many films, and the first of them
-    return f"{counted(len(ids), 'film')}, such as {ids[0]},"
+    return f"{counted(len(ids), 'film')}, such as {', '.join(ids[:1])},"
 
+# %% ../nbs/58_predict.ipynb #odd1bx
 def _odd_text(table, side)->str: # on films that lie otherwise, or are very small; side: what the network sees, pixels
     turned = table.id[table["turned"].notna()].tolist() if "turned" in table else []
     small = table.id[table[["height", "width"]].max(axis=1) < side].tolist()
-    said = [f"By their headers {_some(turned)} are turned or mirrored, and were outlined as they are stored: turn them "
-            "upright first (column turned of the table)."]*bool(turned)
-    said += [f"{_some(small)} have less than the {side} pixels that the segmenter sees: their masks may be worth "
-             "little."]*bool(small)
-    return " ".join(said)
+    said = {f"By their headers {_some(turned)} are turned or mirrored, and were outlined as they are stored: look at "
+            "their side markers, and export them as a viewer shows them (column turned of the table).": turned,
+            f"{_some(small)} have less than the {side} pixels that the segmenter sees: their masks may be worth "
+            "little.": small}
+    return " ".join(sentence for sentence, films in said.items() if films)
 
 # %% ../nbs/58_predict.ipynb #0061
 @checks_arguments

@@ -18,7 +18,7 @@ import pandas as pd
 from .border import border_text
 from .boxed_masks import kept_boxes
 from .choices import METHODS
-from .core import ChexsegError, atomic_path, counted
+from .core import TASKS, ChexsegError, atomic_path, counted
 from .data import Part
 from .evaluation import CONVENTIONS, gap_reduction, matched, results_table, summary
 from .masks import MaskSet
@@ -115,15 +115,15 @@ def _gain(method, best, pairs)->dict: # the paper's figures for one method
 def gains(
     run, # a scored run, or its folder
     convention:str="either", # "either", "both", "truth", "pooled" or "pooled_outlined"
-)->pd.DataFrame: # one row a semi-supervised method: relative gains, the share of the gap, tasks; then the paper's
+)->pd.DataFrame: # one row a semi-supervised method: relative gains, the share of the gap, tasks; and the paper's
     "The paper's four figures for each method that adds saliency to expert masks."
     run = as_run(run)
-    t = run.results(convention)
-    best = t[t.task == "mIoU"].set_index("method")["mean"]
+    best = run.results(convention).query("task == 'mIoU'").set_index("method")["mean"]
     pairs = run.comparisons(convention)
     semi = [m for m in METHODS if m in best and METHODS[m].recipe in ("semi", "ours")]
     rows = {m: _gain(m, best, pairs) for m in semi}
-    return pd.DataFrame({**rows, PAPER.name: PAPER}).T
+    paper = {PAPER.name: PAPER} if {*run.tasks} <= {*TASKS} else {}
+    return pd.DataFrame(rows | paper).T
 
 # %% ../nbs/63_report.ipynb #0032
 def _named(run, table): # methods under the names that tables show
@@ -141,7 +141,7 @@ _LITTLE = .1 # mIoU of weak supervision; a multiple of less says nothing
 
 def _told_gains(run)->tuple: # `gains` without the columns that say nothing, and a sentence for each that was left out
     table, t, why = gains(run), run.results(), []
-    if list(table.index) == [PAPER.name]: # no method of this run adds saliency to masks
+    if not {*table.index} - {PAPER.name}: # no method of this run adds saliency to masks
         return table.iloc[:0], why
     means = t[t.task == "mIoU"].set_index("method")["mean"]
     weak = means[means.index.isin(["weak", "weak+irnet"])].min()

@@ -388,8 +388,8 @@ def _text(films): # yields troubles
 # %% ../nbs/17_screening.ipynb #header1
 def _by_header(films): # yields troubles
     for f in films[films.turned != ""].itertuples():
-        yield Trouble("look", "header", f.id, f"{f.path} is {f.turned} by its header (Patient Orientation), and is read as it "
-                      "is stored: export it upright, if it is seen like that.")
+        yield Trouble("look", "header", f.id, f"{f.path} is {f.turned}, says its header (Patient Orientation), and is "
+                      "used as it is stored: look at its side marker, and export it as a viewer shows it.")
 
 # %% ../nbs/17_screening.ipynb #0097
 def film_troubles(

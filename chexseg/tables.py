@@ -26,7 +26,7 @@ def _check_lines(path): # a label file; some files that are none have a line wit
         if (columns := file.readline(1_000_000).count(b",")) >= 5000:
             raise ChexsegError(f"{path} has {columns + 1:,} columns: keep those of the findings.")
         if any(len(line) == 1_000_000 for line in iter(lambda: file.readline(1_000_000), b"")):
-            raise ChexsegError(f"{path} has a line of a million characters or more: it is not a label file in CSV form.")
+            raise ChexsegError(f"{path} has a line of a million characters: it is not a label file in CSV form.")
 
 # %% ../nbs/13_tables.ipynb #sep1
 def separator(path # a table as text
