@@ -290,7 +290,7 @@ def outline_fault(
         return "it hardly lies on the expert's"
     if ratio > 1.6 or ratio < .6:
         return f"its area is {ratio:.0%} of the expert's"
-    return "place and size are about right, its border is not"
+    return "place and size are about right, its border is not" if score < .9 else "nothing to speak of is wrong with it"
 
 # %% ../nbs/69_cases.ipynb #0047
 def _expected(probability, so): # half a sentence, where the classifier is of this opinion
