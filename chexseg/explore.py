@@ -296,6 +296,9 @@ def saliency_text(
     if "readers" in scores:
         lines[called["readers"]] = "2px dashed"
     chart = f"IoU at each threshold<br>{_svg_chart(case, threshold)}"
+    if not case.map.any():
+        chart = (f"<b>This map is empty.</b> Nothing on this film speaks for {case.task}; or every training film has "
+                 "it, and the classifier learnt nothing of it.<br>")
     return ("<div style='line-height:1.35;font-size:13px'><div style='display:flex;gap:16px;margin-bottom:12px'>"
             f"{numbers}</div>{chart}<br>{_legend(lines)}</div>")
 

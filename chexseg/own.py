@@ -289,15 +289,35 @@ def is_run_folder(folder # which may not exist
     return (folder/"config.json").is_file() and ((folder/"run.toml").exists() or (folder/"stages").is_dir())
 
 # %% ../nbs/14_own.ipynb #0044
-def find_films(folder # where to look, in its folders too
-)->list: # paths, in order
-    "The films below a folder; masks, overlays and pictures of a run are none."
+def _pictures(folder)->list: # paths, in order: films, and whatever else is a picture
     found = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(d for d in folders if d not in ("masks", "overlays") and not d.startswith("."))
         folders[:] = [d for d in folders if not is_run_folder(Path(place)/d)]
         found += [Path(place)/n for n in sorted(names) if _is_film(Path(place)/n)]
     return found
+
+# %% ../nbs/14_own.ipynb #among1
+def _is_mask(path)->bool: # has it two greys, or nearly?
+    try:
+        with open_picture(path) as image:
+            often = sorted(image.convert("L").histogram())
+    except (ChexsegError, OSError): # DICOM, or nothing that can be read
+        return False
+    return sum(often[-2:]) > .97*sum(often)
+
+# %% ../nbs/14_own.ipynb #among2
+def _masks_among(pictures)->list: # those that are called like another one, and are masks
+    often = Counter(f.stem for f in pictures)
+    return [f for f in pictures if often[f.stem] > 1 and _is_mask(f)]
+
+# %% ../nbs/14_own.ipynb #among3
+def find_films(folder # where to look, in its folders too
+)->list: # paths, in order
+    "The films below a folder; masks, overlays and pictures of a run are none."
+    pictures = _pictures(folder)
+    masks = {*_masks_among(pictures)}
+    return [f for f in pictures if f not in masks]
 
 # %% ../nbs/14_own.ipynb #0046
 _README = """This folder holds chest X-rays for chexseg.
@@ -372,6 +392,12 @@ def _listed(films, folder)->list: # a sentence on films that are there
     more = f" and {len(places) - 5:,} folders more"*(len(places) > 5)
     return [f"listed {len(films):,} films: {named}{more}; if some are masks, take their rows out of labels.csv"]
 
+# %% ../nbs/14_own.ipynb #notlist1
+def _not_listed(masks, folder)->list: # a sentence on masks among films
+    first = [f.relative_to(folder).as_posix() for f in masks[:1]]
+    many = counted(len(masks), "picture")
+    return [f"not listed: {many} that look like masks, such as {f}, which go into masks/FINDING" for f in first]
+
 # %% ../nbs/14_own.ipynb #new1
 def unlisted(file # a label file of all films
 )->tuple: # films below its folder that it does not name; pairs of a film and the listed one that is called like it
@@ -424,6 +450,7 @@ def init_folder(
     said = fresh + [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
     films = find_films(folder)
     said += _listed(films, folder) if written["labels.csv"] else _lacking(folder, tasks)
+    said += _not_listed(_masks_among(_pictures(folder)), folder)
     hint = f"no film is there yet: put them into films, then list them, chexseg init {typed(folder)} --add"
     return said + [hint]*(not films)
 
