@@ -249,10 +249,10 @@ def _run(data, out, preset, until, **chosen):
 
 # %% ../nbs/82_cli.ipynb #0044
 def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: # exit status; out, until: of a file
-    from chexseg.choices import make_choices
     from chexseg.cost import look_ahead
+    from chexseg.go_on import run_choices
     chosen = {k: v for k, v in chosen.items() if v is not None}
-    ahead = look_ahead(make_choices(preset or "small", data=str(data), **chosen), data)
+    ahead = look_ahead(run_choices("", str(data), preset or "small", chosen), data)
     print(ahead.page)
     if json:
         write_json(json, ahead.record)

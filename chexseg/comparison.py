@@ -44,8 +44,9 @@ def _ended(run)->str: # how the last command that worked on a run ended; empty w
     stops = (run/"check.json").exists() and read_json(run/"check.json").get("stops")
     if stops:
         return ", see check.txt"
-    lines = (run/"log.txt").read_text(encoding="utf-8").splitlines() if (run/"log.txt").exists() else []
-    status = re.search(r"exit status (\d+)", lines[-1]) if lines else None
+    log = (run/"log.txt").read_text(encoding="utf-8") if (run/"log.txt").exists() else ""
+    last = log.rpartition(": begun with")[2] # the last stage: commands that were refused begin none
+    status = re.search(r"exit status (\d+)", last) if ": done in" not in last else None
     return {"0": "", "130": ", stopped"}.get(status[1], ", error: see log.txt") if status else ""
 
 # %% ../nbs/61_comparison.ipynb #0008bx

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import torch
@@ -89,9 +90,11 @@ def files_part(files # paths of films
     return Part(pd.DataFrame(dict(id=ids, path=[str(f) for f in files])))
 
 # %% ../nbs/58_predict.ipynb #0016
+_FONT = Path(matplotlib.get_data_path())/"fonts"/"ttf"/"DejaVuSans.ttf" # which has the letters of most languages
+
 def _with_legend(image, found)->Image.Image: # names of findings in their colours below a picture
     size = max(10, min(image.width//30, 22))
-    font, room = ImageFont.load_default(size), int(1.6*size)
+    font, room = ImageFont.truetype(_FONT, size), int(1.6*size)
     widest = max((font.getlength(name) for name in found), default=1)
     across = max(1, int(image.width/(widest + 2.4*size)))
     rows = -(-max(len(found), 1)//across)
@@ -353,15 +356,15 @@ def _wonders(out, part, written)->str: # what somebody would wonder at later; em
 
 # %% ../nbs/58_predict.ipynb #odd1
 def _some(ids)->str: # how many films, and the first of them
-    return f"{counted(len(ids), 'film')}, such as {', '.join(ids[:1])},"
+    return f"{counted(len(ids), 'film')} ({', '.join(ids[:3])}{', ...'*(len(ids) > 3)})"
 
 # %% ../nbs/58_predict.ipynb #odd1bx
 def _odd_text(table, side)->str: # on films that lie otherwise, or are very small; side: what the network sees, pixels
     turned = table.id[table["turned"].notna()].tolist() if "turned" in table else []
     small = table.id[table[["height", "width"]].max(axis=1) < side].tolist()
-    said = {f"By their headers {_some(turned)} are turned or mirrored, and were outlined as they are stored: look at "
-            "their side markers, and export them as a viewer shows them (column turned of the table).": turned,
-            f"{_some(small)} have less than the {side} pixels that the segmenter sees: their masks may be worth "
+    said = {f"Turned or mirrored, say DICOM headers (column turned of the table): {_some(turned)}. Films are outlined as "
+            "they are stored: look at side markers, and export films as a viewer shows them.": turned,
+            f"Smaller than the {side} pixels that the segmenter sees: {_some(small)}. Masks of such films may be worth "
             "little.": small}
     return " ".join(sentence for sentence, films in said.items() if films)
 
