@@ -341,13 +341,14 @@ def _unfit(plan)->list: # sentences on films and sizes that speak against writin
                     f"and {h}x{w}: use the films that were outlined, or bring the masks to these (--resize).")
     return said
 
+# %% ../nbs/24_importing.ipynb #problems1
 def problems(plan:Plan # from `plan_import`
 )->list: # sentences; none where it can be written
     "What speaks against writing what was planned."
     folder, said, was = plan.place.folder, _unfit(plan), _before(plan).tasks
     if was and not {*was} & {*plan.masks.tasks} and not plan.overwrite:
-        said.append(f"{folder} has outlines of {', '.join(was)}, {plan.path} of {', '.join(plan.masks.tasks)}: call it alike "
-                    f"(--rename '{plan.masks.tasks[0]}={was[0]}'), or say that it is another finding (--overwrite).")
+        said.append(f"{folder} has outlines of {', '.join(was)}, {plan.path} of {', '.join(plan.masks.tasks)}: call it "
+                    f"alike (--rename '{plan.masks.tasks[0]}={was[0]}'), or say that it is another finding (--overwrite).")
     if (again := _again(plan)) and not plan.overwrite:
         said.append(f"{folder/_mask_file(plan)} has other masks of {counted(len(again), 'film')} of {plan.path}, first "
                     f"{again[0]!r}: name another folder, or let the new ones take their place (--overwrite).")

@@ -146,8 +146,8 @@ EXIT_CODES = {
     2: "the command was not understood",
     3: "`predict`: some films could not be outlined; the others were",
     130: "stopped (Ctrl-C); the same command goes on from the last finished stage",
-    143: "ended from outside, as schedulers do (SIGTERM); the same command goes on",
     141: "nobody read on, as with `chexseg runs | head -1`",
+    143: "ended from outside, as schedulers do (SIGTERM); the same command goes on",
 } # number -> what it means
 EXIT_TEXT = "exit status:\n" + "\n".join(f"{number:5}  {text}" for number, text in EXIT_CODES.items()) # for the help
 
