@@ -244,9 +244,11 @@ def header_turn(path # any film
     if len(told) != 2 or isinstance(told, str):
         return ""
     row, column = (str(way)[:1] for way in told)
-    upside = {"R": "turned by 180 degrees", "L": "upside down"}.get(row, "upside down")
-    kinds = {"F": "mirrored" if row == "R" else "", "H": upside}
-    return kinds.get(column, "on its side" if row in ("H", "F") else "")
+    if column == "F":
+        return "mirrored" if row == "R" else ""
+    if column == "H":
+        return "turned by 180 degrees" if row == "R" else "upside down"
+    return "on its side" if row in ("H", "F") else ""
 
 # %% ../nbs/12_films.ipynb #0070
 def _file_number(path)->tuple: # the same for every spelling of a path, and for links

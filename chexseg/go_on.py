@@ -58,7 +58,7 @@ def taken_over(
 
 # %% ../nbs/73_go_on.ipynb #goon1
 def run_choices(
-    out, # the run folder, which may not be there yet
+    out, # the run folder, which may not be there yet; empty: none is meant
     data:StrPath, # data folder; empty: none was named
     preset:str, # one of `PRESETS`
     chosen:dict, # options that were named
@@ -66,7 +66,8 @@ def run_choices(
     "The choices of a run: those that it was begun with where nothing is named, else a preset and what departs from it."
     if not (data or chosen) and preset == "small" and (Path(out)/"config.json").exists():
         return Run(out).choices
-    named = taken_over(chosen.get("begin"), kept_tasks(out) | chosen, preset)
+    kept = kept_tasks(out) if out else {}
+    named = taken_over(chosen.get("begin"), kept | chosen, preset)
     return make_choices(preset, data=str(data), **named)
 
 # %% ../nbs/73_go_on.ipynb #changed1

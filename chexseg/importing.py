@@ -11,7 +11,7 @@ __all__ = ['FORMATS', 'look_at', 'find_format', 'Place', 'find_place', 'renamed'
 import re
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from textwrap import wrap
@@ -268,6 +268,11 @@ class Plan:
     resize: bool = False # bring these masks to their films
     boxes: str = "labels" # what boxes are taken for: image labels, or (masks) what experts drew
     overwrite: bool = False # may files that are there be changed?
+    before: MaskSet = None # what the file of masks holds already
+
+# %% ../nbs/24_importing.ipynb #maskfile1
+def _mask_file(plan)->str: # its name
+    return "boxes.json" if plan.told.boxes is not None and plan.boxes == "labels" else "masks.json"
 
 # %% ../nbs/24_importing.ipynb #0046
 def plan_import(
@@ -289,12 +294,11 @@ def plan_import(
     masks = renamed(told.masks, rename, tasks)
     for t in masks.tasks:
         _check_column(t)
-    return Plan(adapter, path, place, told, masks, _other_sizes(masks, place.films), resize, boxes, overwrite)
+    plan = Plan(adapter, path, place, told, masks, _other_sizes(masks, place.films), resize, boxes, overwrite)
+    file = place.folder/_mask_file(plan)
+    return replace(plan, before=MaskSet.read(file) if file.exists() else MaskSet({}, []))
 
 # %% ../nbs/24_importing.ipynb #0049
-def _mask_file(plan)->str: # its name
-    return "boxes.json" if plan.told.boxes is not None and plan.boxes == "labels" else "masks.json"
-
 def _new_labels(plan)->pd.DataFrame: # text; None where labels.csv is kept
     place, masks = plan.place, plan.masks
     if place.labels is None:
@@ -303,18 +307,12 @@ def _new_labels(plan)->pd.DataFrame: # text; None where labels.csv is kept
     have = {task_of(str(c).strip()) for c in place.labels}
     return filled_labels(place, masks) if plan.overwrite or not set(masks.tasks) <= have else None
 
-# %% ../nbs/24_importing.ipynb #0051
-def _before(plan)->MaskSet: # what the file of masks holds already
-    file = plan.place.folder/_mask_file(plan)
-    return MaskSet.read(file) if file.exists() else MaskSet({}, [])
-
 # %% ../nbs/24_importing.ipynb #0051bx
 def _again(plan)->list: # ids of films of which the file has other masks than it would get
-    before = _before(plan)
-    new = plan.masks.subset([i for i in plan.masks.ids if i in before])
+    new = plan.masks.subset([i for i in plan.masks.ids if i in plan.before])
     new = _to_films(new, {i: both for i, both in plan.other_sizes.items() if i in new}) if plan.resize else new
     def differs(i, t):
-        was, now = before.rle(i, t), new.rle(i, t)
+        was, now = plan.before.rle(i, t), new.rle(i, t)
         return was and now and was != now and not np.array_equal(decode(was), decode(now))
     return [i for i in new.ids if any(differs(i, t) for t in new.tasks)]
 
@@ -345,7 +343,7 @@ def _unfit(plan)->list: # sentences on films and sizes that speak against writin
 def problems(plan:Plan # from `plan_import`
 )->list: # sentences; none where it can be written
     "What speaks against writing what was planned."
-    folder, said, was = plan.place.folder, _unfit(plan), _before(plan).tasks
+    folder, said, was = plan.place.folder, _unfit(plan), plan.before.tasks
     if was and not {*was} & {*plan.masks.tasks} and not plan.overwrite:
         said.append(f"{folder} has outlines of {', '.join(was)}, {plan.path} of {', '.join(plan.masks.tasks)}: call it "
                     f"alike (--rename '{plan.masks.tasks[0]}={was[0]}'), or say that it is another finding (--overwrite).")
@@ -390,7 +388,7 @@ def _lost_line(plan)->list: # what does not come along
 
 # %% ../nbs/24_importing.ipynb #0058
 def _mask_line(plan)->str: # the file of masks, and what becomes of those that are there
-    before, again = _before(plan), len(_again(plan))
+    before, again = plan.before, len(_again(plan))
     if not len(before):
         return _mask_file(plan)
     new = sum(i not in before for i in plan.masks.ids)
@@ -442,7 +440,7 @@ def write_import(plan:Plan # from `plan_import`
     "Write what was planned, or say why not."
     if why := problems(plan):
         raise ChexsegError(why[0])
-    masks, labels = _joined(_before(plan), _to_films(plan.masks, plan.other_sizes)), _new_labels(plan)
+    masks, labels = _joined(plan.before, _to_films(plan.masks, plan.other_sizes)), _new_labels(plan)
     files = [plan.place.folder/name for name in (_mask_file(plan), "labels.csv")][:1 + (labels is not None)]
     with ExitStack() as stack:
         there = [stack.enter_context(atomic_path(f)) for f in files]

@@ -312,12 +312,17 @@ def _masks_among(pictures)->list: # those that are called like another one, and 
     return [f for f in pictures if often[f.stem] > 1 and _is_mask(f)]
 
 # %% ../nbs/14_own.ipynb #among3
+def _films_and_masks(folder)->tuple: # two lists of paths, in order
+    pictures = _pictures(folder)
+    masks = _masks_among(pictures)
+    known = {*masks}
+    return [f for f in pictures if f not in known], masks
+
+# %% ../nbs/14_own.ipynb #among4
 def find_films(folder # where to look, in its folders too
 )->list: # paths, in order
     "The films below a folder; masks, overlays and pictures of a run are none."
-    pictures = _pictures(folder)
-    masks = {*_masks_among(pictures)}
-    return [f for f in pictures if f not in masks]
+    return _films_and_masks(folder)[0]
 
 # %% ../nbs/14_own.ipynb #0046
 _README = """This folder holds chest X-rays for chexseg.
@@ -364,9 +369,9 @@ def _write_new(path, text)->bool: # False where something is there already, whic
     return True
 
 # %% ../nbs/14_own.ipynb #0049
-def _rows(folder, tasks)->str: # labels.csv, to be filled in
-    films = [f.relative_to(folder).as_posix() for f in find_films(folder)]
-    return pd.DataFrame(dict(Path=films), columns=["Path", "Patient", "Split", *tasks]).to_csv(index=False)
+def _rows(folder, films, tasks)->str: # labels.csv, to be filled in
+    paths = [f.relative_to(folder).as_posix() for f in films]
+    return pd.DataFrame(dict(Path=paths), columns=["Path", "Patient", "Split", *tasks]).to_csv(index=False)
 
 # %% ../nbs/14_own.ipynb #0052
 def _check_init(folder, tasks): # complain before anything is made
@@ -414,9 +419,9 @@ def _named(films, folder)->str: # how many, and the first of them
     return f"{counted(len(films), 'film')} ({', '.join(f.relative_to(folder).as_posix() for f in films[:3])}{more})"
 
 # %% ../nbs/14_own.ipynb #folders1
-def _make_folders(folder, tasks)->list: # names of those that were not there
+def _make_folders(folder, tasks, films)->list: # names of those that were not there
     new = [f"masks/{t}" for t in tasks if not (folder/"masks"/t).exists()]
-    new += ["films"]*(not find_films(folder) and not (folder/"films").exists())
+    new += ["films"]*(not films and not (folder/"films").exists())
     for d in new:
         (folder/d).mkdir(parents=True)
     return new
@@ -442,15 +447,15 @@ def init_folder(
     _check_init(folder, tasks)
     fresh = [f"made {folder}, which was not there"]*(not folder.exists())
     fresh += [f"{len(tasks)} findings: {', '.join(tasks)} (a name of several words needs quotes)"]*(len(tasks) > 1)
-    new = _make_folders(folder, tasks)
-    texts = {"labels.csv": _rows(folder, tasks), "README.txt": _readme(folder, tasks)}
+    films, masks = _films_and_masks(folder)
+    new = _make_folders(folder, tasks, films)
+    texts = {"labels.csv": _rows(folder, films, tasks), "README.txt": _readme(folder, tasks)}
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
     made = [*new, *(n for n, w in written.items() if w)]
     kept = [n for n, w in written.items() if not w]
     said = fresh + [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
-    films = find_films(folder)
     said += _listed(films, folder) if written["labels.csv"] else _lacking(folder, tasks)
-    said += _not_listed(_masks_among(_pictures(folder)), folder)
+    said += _not_listed(masks, folder)
     hint = f"no film is there yet: put them into films, then list them, chexseg init {typed(folder)} --add"
     return said + [hint]*(not films)
 

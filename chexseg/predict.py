@@ -362,11 +362,14 @@ def _some(ids)->str: # how many films, and the first of them
 def _odd_text(table, side)->str: # on films that lie otherwise, or are very small; side: what the network sees, pixels
     turned = table.id[table["turned"].notna()].tolist() if "turned" in table else []
     small = table.id[table[["height", "width"]].max(axis=1) < side].tolist()
-    said = {f"Turned or mirrored, say DICOM headers (column turned of the table): {_some(turned)}. Films are outlined as "
-            "they are stored: look at side markers, and export films as a viewer shows them.": turned,
-            f"Smaller than the {side} pixels that the segmenter sees: {_some(small)}. Masks of such films may be worth "
-            "little.": small}
-    return " ".join(sentence for sentence, films in said.items() if films)
+    said = []
+    if turned:
+        said.append(f"Turned or mirrored, say DICOM headers (column turned of the table): {_some(turned)}. Films are "
+                    "outlined as they are stored: look at side markers, and export films as a viewer shows them.")
+    if small:
+        said.append(f"Smaller than the {side} pixels that the segmenter sees: {_some(small)}. Masks of such films may be "
+                    "worth little.")
+    return " ".join(said)
 
 # %% ../nbs/58_predict.ipynb #0061
 @checks_arguments
