@@ -20,7 +20,7 @@ from .choices import METHODS, PRESETS, STAGES, STUDIES, options
 from .core import ChexsegError, atomic_path, counted, typed, world, write_json
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
-                              segmenter_path)
+                              segmenter_path, tell_used)
 from .settings import (EXIT_TEXT, FIRST_STEPS, PREDICTS, SHELLS, Parser, completion, hushed, leave_pipe, notes,
                               system_text, with_config, without_films)
 
@@ -253,7 +253,7 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
     from chexseg.go_on import run_choices
     chosen = {k: v for k, v in chosen.items() if v is not None}
     ahead = look_ahead(run_choices("", str(data), preset or "small", chosen), data)
-    print(ahead.page)
+    print(ahead.page + ahead.next)
     if json:
         write_json(json, ahead.record)
     return 1 if ahead.checked.stops else 0
@@ -264,8 +264,7 @@ def _init(folder, tasks, add=False):
     if add and tasks:
         raise ChexsegError("--add lists films, and --tasks names findings: leave one of them out.")
     if add:
-        print("\n".join(add_films(folder)))
-        return
+        return print("\n".join(add_films(folder)))
     fresh = ["Finding"]*(not (Path(folder)/"labels.csv").exists())
     print("\n".join(init_folder(folder, tasks or fresh)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, "
@@ -330,8 +329,10 @@ def _retune(data, model, method, out):
     from chexseg.predict import retune
     if Path(out).with_suffix(".json").exists() or Path(out).is_dir():
         raise ChexsegError(f"{out} is there already: name another segmenter with --out.")
-    segmenter = load_segmenter(segmenter_path(model, method))
-    table = retune(segmenter, open_study(data))
+    path, study = segmenter_path(model, method), open_study(data)
+    tell_used(path, study)
+    segmenter = load_segmenter(path)
+    table = retune(segmenter, study)
     save_segmenter(out, segmenter)
     print(table.round(3).to_string())
     print(f"\nThe IoUs are of the films on which thresholds were chosen. Use them: chexseg predict FILM --model {out}")
@@ -408,11 +409,10 @@ def _agree(first, second, out):
     if out and Path(out).exists():
         raise ChexsegError(f"{out} is there already: name another file.")
     found = compare_readers(first, second)
-    films = found[1]
     print(agreement_text(first, second, *found))
     if out:
         with atomic_path(out) as p:
-            films.round(6).to_csv(p, index_label="id")
+            found[1].round(6).to_csv(p, index_label="id")
         print(f"\nAll films, most disputed first: {out}")
 
 # %% ../nbs/82_cli.ipynb #0076

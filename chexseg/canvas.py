@@ -24,6 +24,12 @@ function isInside(outline, [x, y]) {
   });
   return inside;
 }
+function area(outline) { // square pixels
+  return Math.abs(outline.reduce((sum, [x, y], i) => {
+    const [u, v] = outline[(i + 1) % outline.length];
+    return sum + x * v - u * y;
+  }, 0)) / 2;
+}
 function simplify(points, tolerance) { // Douglas and Peucker
   if (points.length < 3) return points;
   const [first, last] = [points[0], points[points.length - 1]];
@@ -36,11 +42,15 @@ function simplify(points, tolerance) { // Douglas and Peucker
 
 # %% ../nbs/70_canvas.ipynb #0006
 _FIND = """
+function reach(outline, i, near) { // of a point: between two that lie close together there is room for the line
+  const n = outline.length, [q, next, last] = [outline[i], outline[(i + 1) % n], outline[(i + n - 1) % n]];
+  return Math.min(near, Math.max(near / 3, .35 * Math.min(distance(q, next), distance(q, last))));
+}
 function find(outlines, p, near) { // p and near in film pixels
   let best = null;
   outlines.forEach((outline, o) => outline.forEach((q, i) => {
     const d = distance(p, q);
-    if (d < near && (!best || d < best.d)) best = { kind: "point", o, i, d };
+    if (d < reach(outline, i, near) && (!best || d < best.d)) best = { kind: "point", o, i, d };
   }));
   if (best) return best;
   outlines.forEach((outline, o) => outline.forEach((a, i) => {
@@ -71,7 +81,7 @@ const HELP = [["drag", "draw a line around something"],
   ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"],
   ["Ctrl Z, Ctrl Y", "undo, redo"], ["A", "auto brightness and contrast: on, off"], ["H", "hide outlines while held"],
   ["This finding, All", "begin with the outlines of somebody else, then correct them"],
-  ["Next unread", "the next film that nobody has outlined"], ["Clear this finding", "take all its outlines away"]];
+  ["Next unread", "the next film that nobody has read; a line of three points or more is closed first"], ["Clear this finding", "take all its outlines away"]];
 function build(el) {
   const button = (text, title, does) => make("button", { textContent: text, title, onclick: does });
   const ui = { canvas: make("canvas", { className: "film", tabIndex: 0 }), place: make("b"), said: make("div"),
@@ -165,7 +175,7 @@ function end(d, g, p, step) { // true: the outlines of the task have changed
   const mine = d.outlines[d.task];
   if (g.other && distance(p, g.points[0]) >= g.length / 2) { d.meant = g.other; return false; } // no closed line
   if (g.kind === "draw" && g.points.length < 3) { d.open = [p]; return false; }
-  if (g.kind === "draw") { mine.push(simplify(g.points, step / 3)); return true; }
+  if (g.kind === "draw") return enclose(d, mine, simplify(g.points, step / 3), step);
   if (g.kind === "point by point" && !g.close) { d.open.push(p); return false; }
   if (g.kind === "point by point") return close(d);
   if (g.kind === "back") return back(d);
@@ -176,6 +186,14 @@ function end(d, g, p, step) { // true: the outlines of the task have changed
 
 # %% ../nbs/70_canvas.ipynb #0013
 _CHANGES = """
+function enclose(d, mine, line, step) { // a line that was drawn, as an outline; one that holds nothing is a slip
+  if (line.length > 3 && distance(line[0], line[line.length - 1]) < step) line.pop(); // it ended where it began
+  const held = area(line) >= NEAR * NEAR / 9 * step * step; // of the screen NEAR by NEAR pixels
+  if (held) mine.push(line);
+  else d.told = "This line holds next to nothing, so it is no outline. For something small, enlarge the film (wheel), " +
+    "or set points by clicks.";
+  return held;
+}
 function close(d) { // the outline that was set point by point
   const done = d.open && d.open.length > 2;
   if (done) (d.outlines[d.task] ||= []).push(d.open);
@@ -206,7 +224,7 @@ function render({ model, el }) {
   const toScreen = ([x, y]) => [(x + .5) * scale() + d.x, (y + .5) * scale() + d.y];
   const toFilm = (e) => [(e.offsetX - d.x) / scale() - .5, (e.offsetY - d.y) / scale() - .5];
   const tell = (what) => {
-    d.sent = Math.max(Date.now(), (d.sent || 0) + 1); // Python sends this number back
+    Object.assign(d, { sent: Math.max(Date.now(), (d.sent || 0) + 1), told: "" }); // Python sends this number back
     clearTimeout(d.wait);
     d.wait = setTimeout(() => deaf(ui), PATIENCE);
     try { model.send({ edit: d.edits, sent: d.sent, ...what }); } catch { deaf(ui); }
@@ -302,8 +320,8 @@ function say(d, ui) { // beside the film: that a line is open, or what Python sa
   const { said, asked, undo, redo } = d.state, n = d.open ? d.open.length : 0;
   ui.undo.disabled = !undo && !n;
   ui.redo.disabled = !redo;
-  ui.nothing.classList.toggle("waits", asked);
-  ui.said.classList.toggle("waits", asked || n > 0);
+  ui.nothing.classList.toggle("waits", asked === "nothing");
+  ui.said.classList.toggle("waits", Boolean(asked) || n > 0);
   if (ui.said.classList.contains("deaf")) return;
   const next = n < 3 ? "go on clicking, an outline needs three." : "Enter or the first point closes the outline.";
   const set = `${n} point${n > 1 ? "s" : ""} set: ${next} Right click takes the last back, Escape all.`;
@@ -373,10 +391,11 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light
     Delete: less, Backspace: less, ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) };
   ui.root.onkeydown = (e) => {
     if (/SELECT|INPUT|SUMMARY/.test(e.target.tagName) || e.key === "Enter" && e.target !== canvas) return;
-    const z = e.key.toLowerCase(), command = e.ctrlKey || e.metaKey;
+    const z = e.key.toLowerCase(), command = e.ctrlKey || e.metaKey, book = ui.root.closest(".jp-Notebook");
     const task = /^[0-9]$/.test(e.key) && d.tasks[(Number(e.key) + 9) % 10];
     if (command && (z === "y" || z === "z" && e.shiftKey)) tell({ do: "redo" });
     else if (command && z === "z") undo();
+    else if (command && z === "s" && book) book.dispatchEvent(new KeyboardEvent("keydown", e)); // the notebook is saved
     else if (!command && z === "a") auto(!d.auto);
     else if (z === "h") { d.hidden = true; paint(); }
     else if (task) choose(task.name);
@@ -415,6 +434,7 @@ STYLE = """
 .chexseg-editor .said { min-height: 2.8em; opacity: .8; border-radius: 4px }
 .chexseg-editor .waits { background: #f5a52444; border-color: #f5a524; opacity: 1; box-shadow: 0 0 0 2px #f5a52444 }
 .chexseg-editor .said.deaf { color: #e5484d; opacity: 1; font-weight: 600 }
+.chexseg-editor details[open] { width: max-content; max-width: min(440px, 90vw) }
 .chexseg-editor th { text-align: left; font-weight: 600; padding-right: 8px; vertical-align: top; white-space: nowrap }
 .chexseg-editor td { text-align: left; white-space: normal }
 """

@@ -234,6 +234,13 @@ def experts_to_draw(
     return n, (f"Of {films} that are not for testing, segmenters learn from {n} (--experts), and pseudo-masks are "
                "measured on the others.")
 
+# %% ../nbs/18_check.ipynb #few1
+def _few(study): # yields a trouble where hardly a film is left to test on; study: with roles
+    n = len(study.part("test"))
+    if 0 < n < 10:
+        yield Trouble("look", "few", "", f"Masks are scored on {counted(n, 'film')} alone, on which chance decides which "
+                      "method is ahead: outline 20 films or more, of which half are kept for the test.")
+
 # %% ../nbs/18_check.ipynb #0054
 def _draw(study, experts, seed, learn=True): # yields a trouble when expert films cannot be drawn; None: none are
     if study is None or experts is None or set(study.table.split) < {"train", "val", "test"}:
@@ -247,6 +254,7 @@ def _draw(study, experts, seed, learn=True): # yields a trouble when expert film
             check_shown(roles.experts, roles.part("expert").ids, study.part("valid").ids)
         if "train" not in study.annotated: # outlined training films may join the others
             check_measured(roles)
+        yield from _few(roles)
     except ChexsegError as e:
         yield Trouble("stop", "experts", "", str(e))
 

@@ -9,6 +9,7 @@ __all__ = ['training_steps', 'Work', 'run_work', 'network_seconds', 'Cost', 'run
 # %% ../nbs/72_cost.ipynb #0002
 import os
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from .check import Checked, bad_films, check_data, check_page, check_record, leave_out, noted
 from .choices import METHODS, Choices
 from .classifier import build_classifier, classifier_settings
-from .core import ChexsegError, atomic_path, counted, write_json
+from .core import ChexsegError, atomic_path, counted, typed, write_json
 from .data import Study, open_study
 from .films import film_size, read_film
 from .hardware import autocast, best_device, device_text, training_bytes
@@ -252,6 +253,11 @@ def _refuse(run, stops): # complain about what stops a run
     raise ChexsegError(f"{n} the run: {stops[0].sentence}{' And more' if len(stops) > 1 else ' More'} in "
                        f"{run/'check.txt'}.{skip}")
 
+# %% ../nbs/72_cost.ipynb #next1
+def _next(checked)->str: # what comes after a check, in words; nothing where something is to be mended first
+    begin = f"chexseg run {typed(checked.folder)} --out {typed(f'runs/{Path(checked.folder).resolve().name}')}"
+    return "" if checked.stops else f"\n\nNext, with the same options:\n  {begin}"
+
 # %% ../nbs/72_cost.ipynb #0056
 class Outlook(NamedTuple):
     "What a folder is like, and what a run on it will take."
@@ -259,6 +265,7 @@ class Outlook(NamedTuple):
     left_out: list   # ids of films that are left out
     page: str        # for people
     record: dict     # for scripts
+    next = property(lambda self: _next(self.checked), doc="The command that comes next, below a line that says so.")
 
 # %% ../nbs/72_cost.ipynb #0057
 def look_ahead(

@@ -183,9 +183,9 @@ def view_counts(study:Study # an opened data set
 
 # %% ../nbs/15_data.ipynb #0058
 def _in_words(counts)->str: # of `view_counts`, for example "train 180 frontal, 20 lateral (left out); test 12 frontal"
-    said = {}
+    said, told = {}, {*counts.view} != {"unknown"} # which need not be said
     for c in counts.itertuples():
-        said.setdefault(c.split, []).append(f"{c.films:,} {c.view}{'' if c.used else ' (left out)'}")
+        said.setdefault(c.split, []).append(f"{c.films:,}{f' {c.view}'*told}{'' if c.used else ' (left out)'}")
     return "; ".join(f"{split} {', '.join(films)}" for split, films in said.items())
 
 # %% ../nbs/15_data.ipynb #0060
@@ -408,7 +408,7 @@ def open_study(
 
 # %% ../nbs/15_data.ipynb #0118
 def _without_masks(study)->dict: # task -> films of val and test whose label affirms it and that have no mask of it
-    table = study.table[study.table.split.isin(study.annotated)]
+    table = study.table[study.table.split.isin({*study.annotated} - {"train"})]
     at = {i: study.experts.positive(i) for i in study.experts.ids}
     lost = {t: sum(y == 1 and not (i in at and at[i][j]) for i, y in zip(table.id, table[t]))
             for j, t in enumerate(study.tasks)}
@@ -426,7 +426,7 @@ def understood(study:Study # just opened
         lines.append(f"No labels: {', '.join(f'{c} ({v:.20})' for c, v in shown.items())}.")
     if lost := _without_masks(study):
         said = ", ".join(f"{t} on {n:,}" for t, n in lost.items())
-        lines.append(f"Films of {' and '.join(study.annotated)} with a label and no mask of it: {said}. "
+        lines.append(f"Films of {' and '.join(s for s in study.annotated if s != 'train')} with a label and no mask of it: {said}. "
                      "They count as films without it.")
     return "\n".join(lines)
 

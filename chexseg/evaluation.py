@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['COUNTS', 'POOLED', 'CONVENTIONS', 'check_convention', 'pair_areas', 'Areas', 'all_films', 'areas_table',
            'iou_from_areas', 'iou_table', 'save_areas', 'read_areas', 'Fractions', 'film_fractions', 'pooled_fractions',
-           'fractions', 'as_fractions', 'empty_tasks', 'miou', 'patient_of', 'check_patients', 'patients_for',
-           'draw_patients', 'sum_by_patient', 'means_of_draws', 'check_draws', 'convention_of', 'check_same_films',
-           'resample', 'interval', 'bootstrap', 'compare', 'matched', 'gap_reduction', 'is_inside', 'is_hit',
-           'hit_rate', 'dice_table', 'sensitivity_table', 'false_alarms', 'summary', 'score_text', 'results_table']
+           'fractions', 'as_fractions', 'empty_tasks', 'miou', 'check_patients', 'patients_for', 'draw_patients',
+           'sum_by_patient', 'means_of_draws', 'check_draws', 'convention_of', 'check_same_films', 'resample',
+           'interval', 'bootstrap', 'compare', 'matched', 'gap_reduction', 'is_inside', 'is_hit', 'hit_rate',
+           'dice_table', 'sensitivity_table', 'false_alarms', 'summary', 'score_text', 'results_table']
 
 # %% ../nbs/49_evaluation.ipynb #0002
 import warnings
@@ -22,6 +22,7 @@ from pycocotools import mask as coco
 
 from .core import ChexsegError, atomic_path, check_name, check_tasks, checks_arguments, progress, rng
 from .masks import MaskSet, check_size, check_sizes
+from .tables import patient_of
 
 # %% ../nbs/49_evaluation.ipynb #0006
 COUNTS = {
@@ -238,12 +239,6 @@ def miou(
         note = f"No film counts for {', '.join(lost)}: left out of {mean}, now over {len(each) - len(lost)} tasks."
         warnings.warn(note, stacklevel=2)
     return pd.concat([each, pd.Series({mean: each.mean()})])
-
-# %% ../nbs/49_evaluation.ipynb #0072
-def patient_of(id:str, # for example `patient64541_study1_view1_frontal`
-)->str: # `patient64541`; the id itself when it names no patient
-    "The patient of a CheXpert image id."
-    return id.split("_")[0] if id.startswith("patient") else id
 
 # %% ../nbs/49_evaluation.ipynb #0075
 def check_patients(

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['GRID', 'CYAN', 'BODY', 'FINDINGS', 'import_widgets', 'jpeg', 'Explorer', 'film_names', 'dropdown', 'slider',
-           'side_by_side', 'SaliencyCase', 'thinned', 'line_width', 'SaliencyView', 'stroke', 'saliency_picture',
-           'saliency_scores', 'saliency_text', 'explore_saliency', 'Dial', 'build_phantom', 'explore_phantom']
+           'side_by_side', 'column', 'SaliencyCase', 'thinned', 'line_width', 'SaliencyView', 'stroke',
+           'saliency_picture', 'saliency_scores', 'saliency_text', 'explore_saliency', 'Dial', 'build_phantom',
+           'explore_phantom']
 
 # %% ../nbs/66_explore.ipynb #0002
 import html
@@ -143,6 +144,18 @@ def side_by_side(*columns # widgets
     w = import_widgets()
     return w.HBox(columns, layout=w.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="4px 18px"))
 
+def column(
+    *widgets, # the pictures among them become as wide as the column
+    least:int, # pixels; where there is less room, it goes below its neighbour
+    most:int, # pixels
+): # the box that holds them
+    "Widgets above one another, as wide as there is room for."
+    w = import_widgets()
+    for picture in widgets:
+        if isinstance(picture, w.Image):
+            picture.layout.width = "100%"
+    return w.VBox(widgets, layout=w.Layout(flex=f"1 1 {least}px", max_width=f"{most}px"))
+
 # %% ../nbs/66_explore.ipynb #0031
 class SaliencyCase(NamedTuple):
     "What the slider needs to know of one film and task; pictures are thinned out to the size on the screen."
@@ -275,7 +288,8 @@ def _svg_chart(case, threshold): # agreement at every threshold, and where the s
 
 # %% ../nbs/66_explore.ipynb #0055
 def _legend(entries): # {text: CSS border of a line in front of it}
-    line = "<span style='display:inline-block;width:22px;border-top:{};vertical-align:middle'></span> {}"
+    line = ("<span style='display:inline-block;padding:4px 2px;background:#555;vertical-align:middle'>"
+            "<span style='display:block;width:22px;border-top:{}'></span></span> {}") # as on a film
     return "<br>".join(line.format(style, html.escape(text)) for text, style in entries.items())
 
 def _number(value, text): # a large number with its meaning
@@ -292,9 +306,9 @@ def saliency_text(
     scores = saliency_scores(case, threshold)
     numbers = "".join(_number(v, f"IoU with {called[who]}") for who, v in scores.items())
     numbers += _number(case.probability, "probability")
-    lines = {f"{case.task}, above {threshold:.2f}": f"4px solid rgb{CYAN}", called["expert"]: "2px solid"}
+    lines = {f"{case.task}, above {threshold:.2f}": f"4px solid rgb{CYAN}", called["expert"]: "2px solid white"}
     if "readers" in scores:
-        lines[called["readers"]] = "2px dashed"
+        lines[called["readers"]] = "2px dashed white"
     chart = f"IoU at each threshold<br>{_svg_chart(case, threshold)}"
     if not case.map.any():
         chart = (f"<b>This map is empty.</b> Nothing on this film speaks for {case.task}; or every training film has "
@@ -303,12 +317,13 @@ def saliency_text(
             f"{numbers}</div>{chart}<br>{_legend(lines)}</div>")
 
 # %% ../nbs/66_explore.ipynb #0059
-def _first_task(part, id): # the task with the largest mask; the first where there is none
-    return part.tasks[int(part.masks.area(id).argmax())]
+def _first_task(view, id): # the task with the largest mask, of those that have a map; the first where there is none
+    mapped = np.array([view.maps.upsample(id, (8, 8), [t]).any() for t in view.part.tasks])
+    return view.part.tasks[int((view.part.masks.area(id)*mapped).argmax())]
 
 def _chosen(view, film, task, threshold): # what was asked for, or a first choice
     film = view.part.ids[0] if film is None else check_name(film, view.part.ids, "film")
-    task = _first_task(view.part, film) if task is None else check_name(task, view.part.tasks, "task")
+    task = _first_task(view, film) if task is None else check_name(task, view.part.tasks, "task")
     return film, task, view.tuned.get(task, .5) if threshold is None else threshold
 
 # %% ../nbs/66_explore.ipynb #0061
@@ -355,10 +370,10 @@ def _saliency_controls(view, film, task, threshold)->Explorer:
     out = Explorer(draw, dict(
         film=dropdown("film", film_names(view.part), film, "Which film; after it, what the experts found", "520px"),
         task=dropdown("finding", view.part.tasks, task, "Which finding the classifier is asked about"),
-        threshold=slider("threshold", threshold, 0, 1, "Warmer pixels than this are inside the mask", "500px"),
+        threshold=slider("threshold", threshold, 0, 1, "Warmer pixels than this are inside the mask", "100%"),
         warm=w.Checkbox(True, description="show the map", indent=False)))
-    out.box.children = [side_by_side(out["film"], out["task"], out["warm"]),
-                        side_by_side(w.VBox([out.outputs["picture"], out["threshold"]]), out.outputs["text"])]
+    looked = column(out["threshold"], out.outputs["picture"], least=320, most=512)
+    out.box.children = [side_by_side(out["film"], out["task"], out["warm"]), side_by_side(looked, out.outputs["text"])]
     return out
 
 # %% ../nbs/66_explore.ipynb #0068
@@ -465,6 +480,6 @@ def _phantom_controls(seed, side, start)->Explorer:
         return dict(picture=_phantom_pictures(film), text=_phantom_text(film))
     patient = w.IntSlider(seed, 0, 99, description="patient", layout=w.Layout(width="300px"))
     out = Explorer(draw, dict(seed=patient) | dials)
-    out.outputs["picture"].layout.width = "704px"
-    out.box.children = [side_by_side(w.VBox(list(out.controls.values())), w.VBox(list(out.outputs.values())))]
+    drawn = column(*out.outputs.values(), least=380, most=704)
+    out.box.children = [side_by_side(w.VBox(list(out.controls.values())), drawn)]
     return out

@@ -30,7 +30,7 @@ from .mask_pictures import MASK_PICTURES
 from .masks import MaskSet, check_size, cover, decode, encode
 from .own import find_films, in_order, own_masks, png_masks
 from .run_tables import RUN_TABLES, csv_pieces
-from .tables import FACTS, KEYS, as_tasks, read_table, separator, task_of
+from .tables import FACTS, KEYS, as_tasks, patient_of, read_table, separator, task_of
 
 # %% ../nbs/24_importing.ipynb #0007
 FORMATS = {a.name: a for a in (*JSON_FORMATS, CHESTX_DET_JSON, *RUN_TABLES, *MASK_PICTURES, *BOX_FORMATS)}
@@ -117,9 +117,9 @@ def find_place(
     if not file.exists():
         found = _found_films(folder, films, avoid)
         return Place(folder, Films({i: f for i, (f, _) in found.items()}), {i: text for i, (_, text) in found.items()})
-    if films:
-        raise ChexsegError(f"{file} lists the films already: leave --films out, or name a new folder.")
     table = read_table(file, folder)
+    if films and any(Path(films).resolve() not in Path(p).resolve().parents for p in table.path):
+        raise ChexsegError(f"{file} lists other films than {films} holds: leave --films out, or name a new folder.")
     labels = pd.concat(csv_pieces(file))
     return Place(folder, Films(dict(zip(table.id, table.path))), dict(zip(table.id, table.path)), labels)
 
@@ -210,23 +210,19 @@ def sides_of(masks:MaskSet # of frontal films
     return said
 
 # %% ../nbs/24_importing.ipynb #0036
-def _patient(id)->str: # as `read_table` tells patients apart
-    found = re.search(r"patient\d+", id)
-    return found[0] if found else id
-
 def drawn_splits(
     ids, # all films
     masks:MaskSet, # of some of them
     seed:int=0, # of the draw
 )->dict: # id -> "train", "val" or "test"; empty where the films without masks are enough for training
     "Divide films when hardly any is left for training."
-    free = {_patient(i) for i in ids if i not in masks}
+    free = {patient_of(i) for i in ids if i not in masks}
     if 2*sum(i not in masks for i in ids) >= len(ids):
         return {}
-    others = [p for p in rng(seed, "import").permutation(sorted({_patient(i) for i in ids})) if p not in free]
+    others = [p for p in rng(seed, "import").permutation(sorted({patient_of(i) for i in ids})) if p not in free]
     train = free | set(others[:max(0, len(others) - max(2, len(others)//2))])
     test = set(others[-(len(others)//4 or 1):])
-    return {i: "train" if _patient(i) in train else "test" if _patient(i) in test else "val" for i in ids}
+    return {i: "train" if patient_of(i) in train else "test" if patient_of(i) in test else "val" for i in ids}
 
 # %% ../nbs/24_importing.ipynb #0038
 def _answers(place, masks)->pd.DataFrame: # one row a film of the place, one column a finding: "1", "0" or ""
@@ -393,7 +389,7 @@ def _mask_line(plan)->str: # the file of masks, and what becomes of those that a
         return _mask_file(plan)
     new = sum(i not in before for i in plan.masks.ids)
     return (f"{_mask_file(plan)}: the masks of {counted(len(before), 'film')} stay, those of {new:,} more are added"
-            + f"; {counted(again, 'film')} of the former gets other masks"*bool(again))
+            + f"; {counted(again, 'film')} of the former {'gets' if again == 1 else 'get'} other masks"*bool(again))
 
 # %% ../nbs/24_importing.ipynb #0058bx
 def _written_line(plan)->list: # names of files, and what becomes of labels
@@ -413,7 +409,7 @@ def _written_line(plan)->list: # names of files, and what becomes of labels
 # %% ../nbs/24_importing.ipynb #0060
 def _patients_line(plan)->list: # how patients are told apart, where labels.csv does not say so already
     ids = list(plan.place.paths)
-    n = len({_patient(i) for i in ids})
+    n = len({patient_of(i) for i in ids})
     if plan.place.labels is not None:
         return []
     if n < len(ids):
@@ -458,7 +454,7 @@ def next_command(plan:Plan # that was written
         return f"Outline some films too, or import outlines: chexseg import FORMAT FILE {folder}"
     blank = 0 if plan.place.labels is not None else len(plan.place.paths) - len(plan.masks)
     fill = f"fill in labels.csv for the {counted(blank, 'film')} that the file says nothing of, then\n  "
-    return f"{fill*bool(blank)}chexseg run {typed(folder)} --out {typed(f'runs/{folder.resolve().name}')} --until prepare"
+    return f"{fill*bool(blank)}chexseg check {typed(folder)}"
 
 # %% ../nbs/24_importing.ipynb #0075
 def file_names(paths:dict # id -> the film's file
@@ -495,19 +491,20 @@ def export_masks(
     return f"{counted(len(masks), 'film')}, {', '.join(masks.tasks)}, as {adapter.text}: {out}{lost}"
 
 # %% ../nbs/24_importing.ipynb #0080
-def masks_from(path # CheXlocalize's JSON; or a folder with masks.json, outlines.json, masks/, or with FINDING/FILM.png
-)->MaskSet:
+def masks_from(path # a folder in this book's layout or with FINDING/FILM.png; or a file or folder of another format
+)->MaskSet: # by the names that the file uses
     "Masks that are there."
     path = Path(path)
-    if path.is_dir():
-        found = own_masks([path])[1]
-        if found is None and any(path.glob("*/*.png")):
-            return png_masks(path)
-        if found is None:
-            raise ChexsegError(f"{path} holds neither masks.json nor outlines.json nor masks/FINDING/FILM.png, and is "
-                               "no run: name a run, a file or a folder with masks.")
+    if path.is_dir() and (found := own_masks([path])[1]) is not None:
         return found
-    return FORMATS["chexlocalize"].read(path).masks
+    if path.is_dir() and any(path.glob("*/*.png")):
+        return png_masks(path)
+    look = look_at(path)
+    known = [a for a in FORMATS.values() if a.recognise(look)]
+    if path.is_dir() and len(known) != 1:
+        raise ChexsegError(f"{path} holds neither masks.json nor outlines.json nor masks/FINDING/FILM.png nor what import "
+                           "can read, and is no run: name a run, a file or a folder with masks.")
+    return (known[0] if len(known) == 1 else FORMATS["chexlocalize"]).read(path).masks
 
 # %% ../nbs/24_importing.ipynb #besidem1
 def masks_beside(films # a folder of films, or anything else

@@ -204,7 +204,7 @@ def _read_coco(
 def _coco_annotation(rle, number, image, category)->dict: # of one mask that has a pixel
     box = coco.toBbox(rle).tolist()
     counts = run_lengths(rle["counts"]).tolist()
-    return dict(id=number, image_id=image, category_id=category, iscrowd=1, area=int(coco.area(rle)), bbox=box,
+    return dict(id=number, image_id=image, category_id=category, iscrowd=0, area=int(coco.area(rle)), bbox=box,
                 segmentation=dict(size=rle["size"], counts=counts))
 
 def _write_coco(masks, path, names=None): # as `Adapter.write`

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['rasterize', 'contours', 'write_annotations', 'read_annotations', 'beyond_film', 'annotations_to_masks',
-           'masks_to_annotations']
+           'masks_to_annotations', 'few_points', 'large_contours']
 
 # %% ../nbs/03_outlines.ipynb #0002
 import json
@@ -150,3 +150,22 @@ def masks_to_annotations(masks:MaskSet, # masks to outline
         found = zip(masks.tasks, masks[id], masks.positive(id))
         return {task: contours(mask) for task, mask, positive in found if positive}
     return {id: {"img_size": list(masks.size(id)), **outlined(id)} for id in masks.ids}
+
+# %% ../nbs/03_outlines.ipynb #few1
+def few_points(
+    outline, # list of [x, y], pixels
+    tolerance:float, # how far the line may move, pixels
+)->list: # list of [x, y], at least three where there were three
+    "An outline by its important points."
+    import cv2
+    points = cv2.approxPolyDP(np.float32(outline)[:, None], tolerance, True)[:, 0].tolist()
+    return points if len(points) >= 3 else [list(p) for p in outline]
+
+# %% ../nbs/03_outlines.ipynb #crumb1
+def large_contours(mask, # (h, w), anything but zero is inside
+)->list: # as from `contours`
+    "The outlines of a mask without crumbs, pieces of less than 1/64 of the film's side across, beside larger pieces."
+    import cv2
+    pieces = [(cv2.contourArea(np.float32(o)), o) for o in contours(mask)]
+    least = min((max(np.shape(mask))/64)**2, max((area for area, _ in pieces), default=0))
+    return [o for area, o in pieces if area >= least]

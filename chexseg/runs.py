@@ -36,8 +36,7 @@ FIRST = next(iter(STAGES)) # the stage that a run begins with
 
 # %% ../nbs/60_runs.ipynb #fb4328d6
 def _differing(was, now)->list: # of option values: [name, first value, second value], where it matters
-    changed = [[name, was[name], now[name]] for name in was if name in now and was[name] != now[name]]
-    return [c for c in changed if c[0] not in ("workers", "cache")]
+    return [[n, was[n], now[n]] for n in was if n in now and was[n] != now[n] and n not in ("workers", "cache")]
 
 def _check_choices(path, choices): # the choices in `path` are those that the first stage was done with
     record = Path(path).parent/"stages"/f"{FIRST}.json"
@@ -381,7 +380,8 @@ def on_phantom(self:Run)->bool:
 @patch(as_prop=True)
 def labels(self:Run)->dict: # method -> what to call it; "readers" are the second readers
     "Methods under the names that tables show."
-    who = "simulated readers" if self.on_phantom else "radiologists"
+    own = "labels.csv" in read_json(self/"manifest.json")["inputs"] # a folder of one's own
+    who = "simulated readers" if self.on_phantom else "second reader" if own else "radiologists"
     return {name: method.label for name, method in METHODS.items()} | dict(readers=who)
 
 # %% ../nbs/60_runs.ipynb #0080

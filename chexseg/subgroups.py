@@ -90,7 +90,7 @@ def _of_group(f, rows, tasks)->Fractions: # of scores: films outside of a group 
     return Fractions(f.above[tasks].mul(rows, axis=0), f.below[tasks].mul(rows, axis=0), f.convention)
 
 # %% ../nbs/62_subgroups.ipynb #0026
-def _row(f, draws)->dict: # mean, low and high of the mIoU, and over how many tasks
+def _row(f, draws, patients)->dict: # mean, low and high of the mIoU, and over how many tasks
     tasks = int((f.below.sum() > 0).sum())
     if not tasks:
         return dict(tasks=0, mean=np.nan, low=np.nan, high=np.nan)
@@ -98,6 +98,8 @@ def _row(f, draws)->dict: # mean, low and high of the mIoU, and over how many ta
         warnings.simplefilter("ignore", UserWarning) # tasks without a film are counted in the table
         mean = miou(f)["mIoU"]
     low, high = interval(draws)
+    if patients[(f.below > 0).any(axis=1)].nunique() == 1: # who is drawn again and again is always the same
+        low = high = dict(mIoU=np.nan)
     return dict(tasks=tasks, mean=mean, low=low["mIoU"], high=high["mIoU"])
 
 # %% ../nbs/62_subgroups.ipynb #0027
@@ -121,7 +123,7 @@ def _by_one(films, by, groups, method, convention)->list: # rows of the table: o
     draws = resample(parts, films.patients, films.n, films.seed)
     counts = {g: dict(patients=films.patients[groups == g].nunique(), films=int((groups == g).sum())) for g in names}
     return [dict(by=by, group=g, **counts[g], few=counts[g]["patients"] < FEW, method=method, convention=convention,
-                 **_row(parts[g], draws[g])) for g in names]
+                 **_row(parts[g], draws[g], films.patients)) for g in names]
 
 # %% ../nbs/62_subgroups.ipynb #0030
 def subgroup_table(

@@ -21,7 +21,7 @@ from PIL import Image
 
 from .charts import show_curve
 from .core import ChexsegError, check_name, checks_arguments, read_json, write_json
-from .explore import Explorer, dropdown, import_widgets, side_by_side
+from .explore import Explorer, column, dropdown, import_widgets, side_by_side
 from .masks import MaskSet
 from .show import color_of, overlay, png_uri
 
@@ -254,16 +254,15 @@ def _training_controls(record, film, step)->Explorer:
     def draw(film, step):
         picture = pair(film, record.at(step)) if film in record.films else _NOTHING
         return dict(picture=picture, text=training_text(record, step))
-    slider = w.IntSlider(step, 0, max(record.steps, 1), description="step", layout=w.Layout(width="640px"),
+    slider = w.IntSlider(step, 0, max(record.steps, 1), description="step", layout=w.Layout(width="100%"),
                          continuous_update=True)
     slider.tooltip = "After how many training steps; arrow keys go one step, page keys ten"
     out = Explorer(draw, dict(
         film=dropdown("film", list(record.films), film, "Which of the watched films", "520px"), step=slider))
-    heads = w.HTML("<div style='display:flex;width:640px;font-size:13px'><b style='flex:1'>expert</b>"
+    heads = w.HTML("<div style='display:flex;font-size:13px'><b style='flex:1'>expert</b>"
                    "<b style='flex:1'>network</b></div>")
-    out.outputs["picture"].layout.width = "640px"
-    out.box.children = [out["film"], side_by_side(w.VBox([heads, out.outputs["picture"], out["step"]]),
-                                                  out.outputs["text"])]
+    looked = column(out["step"], heads, out.outputs["picture"], least=400, most=640)
+    out.box.children = [out["film"], side_by_side(looked, out.outputs["text"])]
     record.followers.append(_follow(record, out))
     return out
 

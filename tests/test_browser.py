@@ -290,6 +290,35 @@ def test_a_training_is_seen_while_it_goes_on(opened):
     keep(page, "explore_training", page.locator(".jp-OutputArea-output", has=image))
 
 
+def test_what_belongs_together_is_seen_together_on_a_small_laptop(opened):
+    "1280 x 800, with JupyterLab's list of files open."
+    for name in ("saliency", "phantom"):
+        page = opened(name)
+        page.set_viewport_size(dict(width=1280, height=800))
+        image, text = page.locator(".widget-image").first, page.locator(".widget-html-content").first
+        image.wait_for(timeout=WAIT)
+        page.wait_for_timeout(500)
+        film, slider, said = (x.bounding_box() for x in (image, page.locator(".widget-slider").first, text))
+        assert film["width"] > 300 and slider["y"] < film["y"] + film["height"]
+        assert name == "phantom" or said["x"] > film["x"] + film["width"] and said["y"] < film["y"] + film["height"]
+        assert name == "saliency" or slider["x"] + slider["width"] < film["x"]
+        page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 1500])
+def test_names_stand_above_their_films(opened, width):
+    page = opened("cases")
+    page.set_viewport_size(dict(width=width, height=1000))
+    strip = page.locator(".widget-image").first
+    strip.wait_for(timeout=WAIT)
+    page.wait_for_timeout(500)
+    names, box = page.locator(".widget-html-content").first.locator("div > span"), strip.bounding_box()
+    n = names.count()
+    assert n == 6
+    for k in range(n):
+        assert abs(names.nth(k).bounding_box()["x"] - (box["x"] + k*box["width"]/n)) < 6
+
+
 # The outline editor --------------------------------------------------------------------------------------------------
 
 def outlines(folder, task):
@@ -377,6 +406,71 @@ def test_an_outline_is_drawn_corrected_and_found_in_the_file(opened, lab):
 
     run_cell(page) # once more: the work is taken up where it was left
     assert Canvas(page) and page.locator(".chexseg-editor .bar b").inner_text() == second
+
+
+def test_a_slip_of_the_mouse_leaves_a_normal_film_as_it_is(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    said = page.locator(".chexseg-editor .said")
+    page.get_by_role("button", name="Nothing to outline").click()
+    wait_until(lambda: "read, nothing to outline" in said.inner_text())
+    kept = (folder/"mine.json").read_bytes()
+    for to in ([130, 101], [160, 101]):
+        canvas.drag([100, 100], to)
+        wait_until(lambda: "holds next to nothing" in said.inner_text())
+        canvas.choose("Edema")
+        wait_until(lambda: "read, nothing to outline" in said.inner_text())
+    assert (folder/"mine.json").read_bytes() == kept
+    canvas.drag([100, 100], [160, 100], [160, 160], [100, 160], [100, 100]) # back to where it began
+    (drawn,), = wait_until(lambda: [o for o in outlines(folder, "Edema").values() if o])
+    assert len({tuple(np.round(p)) for p in drawn}) == len(drawn), drawn
+
+
+def test_a_point_is_added_between_two_that_are_close_together(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    canvas.choose("Edema")
+    apart = 14/canvas.scale # on the screen 14 pixels
+    corners = [[200, 200], [200 + apart, 200], [200 + 2*apart, 200], [260, 300], [150, 300]]
+    for p in corners:
+        canvas.click(*p)
+    page.keyboard.press("Enter")
+    wait_until(lambda: any(outlines(folder, "Edema").values()))
+    canvas.drag([200 + apart/2, 200], [200 + apart/2, 180])
+    added = [corners[0], [200 + apart/2, 180], *corners[1:]]
+    wait_until(lambda: near([o[0] for o in outlines(folder, "Edema").values() if o][0], added))
+
+
+def test_all_outlines_are_not_replaced_by_one_press(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    said, all_of_it = page.locator(".chexseg-editor .said"), page.get_by_role("button", name="All", exact=True)
+    page.locator(".chexseg-editor select").select_option("ours")
+    all_of_it.click()
+    wait_until(lambda: (folder/"mine.json").exists())
+    wait_until(lambda: "outlined" in said.inner_text())
+    page.locator(".chexseg-editor select").select_option("full")
+    kept = (folder/"mine.json").read_bytes()
+    all_of_it.click()
+    wait_until(lambda: "press once more to replace" in said.inner_text())
+    assert (folder/"mine.json").read_bytes() == kept
+    all_of_it.click()
+    wait_until(lambda: (folder/"mine.json").read_bytes() != kept)
+
+
+def test_the_notebook_is_saved_from_the_editor(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    before = (folder/"editor.ipynb").stat().st_mtime_ns
+    page.wait_for_timeout(300)
+    assert (folder/"editor.ipynb").stat().st_mtime_ns == before
+    canvas.node.focus()
+    page.keyboard.press("Control+s")
+    wait_until(lambda: (folder/"editor.ipynb").stat().st_mtime_ns != before)
 
 
 def test_keys_belong_to_the_editor(opened):

@@ -18,7 +18,7 @@ pytest.importorskip("ipywidgets")
 from chexseg.__main__ import main
 from chexseg.cases import KINDS, CaseView, disagreement, explore_cases, explore_errors
 from chexseg.core import TASKS, ChexsegError
-from chexseg.editor import Outlining, edit_outlines, films_to_outline
+from chexseg.editor import Outlining, edit_outlines
 from chexseg.evaluation import iou_table
 from chexseg.explore import BODY, FINDINGS, build_phantom, explore_phantom, explore_saliency
 from chexseg.masks import MaskSet, iou

@@ -349,10 +349,12 @@ def test_where_all_films_have_masks_some_are_for_training(coco, tmp_path, capsys
     assert status == 0 and "drawn (8 train, 4 val, 4 test)" in told
     assert "fill in labels.csv" not in told
     assert open_study(tmp_path/"mine").table.split.value_counts().to_dict() == dict(train=8, val=4, test=4)
-    command = shlex.split(told.splitlines()[-1])[1:] # as it is printed
-    more = ("--out", tmp_path/"run", "--side", SIDE, "--workers", 0, "--tasks", "Cardiomegaly")
-    status, _, err = said(capsys, *command, *more)
-    assert status == 0, err
+    same = ("--side", SIDE, "--workers", 0, "--tasks", "Cardiomegaly")
+    for more in ((), ("--out", tmp_path/"run", "--until", "prepare")): # check, then run: each says what comes next
+        command = shlex.split(told.splitlines()[-1])[1:] # as it is printed
+        status, told, err = said(capsys, *command, *same, *more)
+        assert status == 0, err
+    assert (tmp_path/"run"/"study.csv").exists()
 
 
 def test_findings_can_be_chosen_renamed_and_put_together(coco, tmp_path, capsys):

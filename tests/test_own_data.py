@@ -387,7 +387,7 @@ def test_a_second_reading_of_some_films_or_another_finding_is_refused(hearts):
     drawn = study.experts.masks
     test = [i for i in study.table.id[study.table.split == "test"] if i in drawn]
     MaskSet({i: m for i, m in drawn.items() if i != test[0]}, ["Heart"]).save(hearts/"readers.json")
-    expected = f"1 of the {len(test)} outlined test films are not in it, first '{test[0]}'"
+    expected = f"1 of the {len(test)} outlined test films are not in it \\({test[0]}\\)"
     with pytest.raises(ChexsegError, match=expected):
         open_study(hearts)
     assert any("not in it" in t.sentence for t in check_data(hearts, workers=0).stops)
