@@ -81,7 +81,8 @@ const HELP = [["drag", "draw a line around something"],
   ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"],
   ["Ctrl Z, Ctrl Y", "undo, redo"], ["A", "auto brightness and contrast: on, off"], ["H", "hide outlines while held"],
   ["This finding, All", "begin with the outlines of somebody else, then correct them"],
-  ["Next unread", "the next film that nobody has read; a line of three points or more is closed first"], ["Clear this finding", "take all its outlines away"]];
+  ["Next unread", "the next film that nobody has read; a line of three points or more is closed first"],
+  ["Clear this finding", "take all its outlines away"]];
 function build(el) {
   const button = (text, title, does) => make("button", { textContent: text, title, onclick: does });
   const ui = { canvas: make("canvas", { className: "film", tabIndex: 0 }), place: make("b"), said: make("div"),
@@ -190,8 +191,8 @@ function enclose(d, mine, line, step) { // a line that was drawn, as an outline;
   if (line.length > 3 && distance(line[0], line[line.length - 1]) < step) line.pop(); // it ended where it began
   const held = area(line) >= NEAR * NEAR / 9 * step * step; // of the screen NEAR by NEAR pixels
   if (held) mine.push(line);
-  else d.told = "This line holds next to nothing, so it is no outline. For something small, enlarge the film (wheel), " +
-    "or set points by clicks.";
+  else d.told = "This line holds next to nothing, so it is no outline. For something small, enlarge the film " +
+    "(wheel), or set points by clicks.";
   return held;
 }
 function close(d) { // the outline that was set point by point

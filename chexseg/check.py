@@ -238,8 +238,8 @@ def experts_to_draw(
 def _few(study): # yields a trouble where hardly a film is left to test on; study: with roles
     n = len(study.part("test"))
     if 0 < n < 10:
-        yield Trouble("look", "few", "", f"Masks are scored on {counted(n, 'film')} alone, on which chance decides which "
-                      "method is ahead: outline 20 films or more, of which half are kept for the test.")
+        yield Trouble("look", "few", "", f"Masks are scored on {counted(n, 'film')} alone, and there chance decides "
+                      "which method is ahead: outline 20 films or more, of which half are kept for the test.")
 
 # %% ../nbs/18_check.ipynb #0054
 def _draw(study, experts, seed, learn=True): # yields a trouble when expert films cannot be drawn; None: none are

@@ -426,8 +426,8 @@ def understood(study:Study # just opened
         lines.append(f"No labels: {', '.join(f'{c} ({v:.20})' for c, v in shown.items())}.")
     if lost := _without_masks(study):
         said = ", ".join(f"{t} on {n:,}" for t, n in lost.items())
-        lines.append(f"Films of {' and '.join(s for s in study.annotated if s != 'train')} with a label and no mask of it: {said}. "
-                     "They count as films without it.")
+        splits = " and ".join(s for s in study.annotated if s != "train")
+        lines.append(f"Films of {splits} with a label and no mask of it: {said}. They count as films without it.")
     return "\n".join(lines)
 
 # %% ../nbs/15_data.ipynb #0146

@@ -246,8 +246,9 @@ def _known(self:Outlining, source, task=None)->tuple: # a source, and which of t
     masks = self.sources[check_name(source, self.sources, "source")]
     tasks = [t for t in ([task] if task else self.tasks) if t in masks.tasks]
     if not tasks:
-        raise ChexsegError(f"{source} does not know {task or 'these findings'}, only {', '.join(masks.tasks)}: draw them, or "
-                           f"say how it calls them, rename=['{masks.tasks[0]}={task or self.tasks[0]}'].")
+        wanted, known = task or "these findings", ", ".join(masks.tasks)
+        raise ChexsegError(f"{source} does not know {wanted}, only {known}: draw them, or say how it calls them, "
+                           f"rename=['{masks.tasks[0]}={task or self.tasks[0]}'].")
     return masks, tasks
 
 @patch
@@ -291,7 +292,8 @@ def _said(desk): # where the work stands, in words
     masked = [i for i in desk.part.ids if i in desk.elsewhere and i not in desk.kept]
     here = ("its mask is in the folder" if desk.id in masked else "not read yet" if desk.entry is None else
             "read, nothing to outline" if len(desk.entry) == 1 else "outlined")
-    end = f"; {len(masked)} more have masks in the folder."*bool(masked) or "."
+    have = "has its mask" if len(masked) == 1 else "have their masks"
+    end = f"; {len(masked)} more {have} in the folder."*bool(masked) or "."
     end += " No film is left."*(read + len(masked) == len(desk.part))
     return f"This film: {here}. {read} of {len(desk.part)} films are in {desk.path.name}, saved after every change{end}"
 

@@ -114,8 +114,8 @@ def tell_used(
     if used := Counter(known[f] for f in files if f in known):
         said = ", ".join(f"{n:,} {role}" for role, n in used.most_common())
         warnings.warn(f"{used.total():,} of {counted(len(files), 'outlined film')} were in the run that {path} is from "
-                      f"({said}): it has learnt from its experts' films, so these IoUs flatter, and once thresholds are "
-                      "chosen on test films they test nothing. Name a folder of films that it has not seen.")
+                      f"({said}): it has learnt from its experts' films, so these IoUs flatter, and test films on "
+                      "which thresholds are chosen test nothing. Name a folder of films that it has not seen.")
 
 # %% ../nbs/80_handover.ipynb #0012
 def export_segmenter(

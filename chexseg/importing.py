@@ -502,8 +502,8 @@ def masks_from(path # a folder in this book's layout or with FINDING/FILM.png; o
     look = look_at(path)
     known = [a for a in FORMATS.values() if a.recognise(look)]
     if path.is_dir() and len(known) != 1:
-        raise ChexsegError(f"{path} holds neither masks.json nor outlines.json nor masks/FINDING/FILM.png nor what import "
-                           "can read, and is no run: name a run, a file or a folder with masks.")
+        raise ChexsegError(f"{path} holds neither masks.json nor outlines.json nor masks/FINDING/FILM.png nor what "
+                           "import can read, and is no run: name a run, a file or a folder with masks.")
     return (known[0] if len(known) == 1 else FORMATS["chexlocalize"]).read(path).masks
 
 # %% ../nbs/24_importing.ipynb #besidem1

@@ -175,9 +175,10 @@ def own_readers(
         return None, None
     masks, ids = read_masks(file), [i for i in test if i in experts]
     if lost := [i for i in ids if i not in masks]:
-        raise ChexsegError(f"{file}: {len(lost)} of the {len(ids)} outlined test films are not in it ({', '.join(lost[:5])}"
-                           f"{', ...'*(len(lost) > 5)}): let the second reader see them, too (nothing to outline counts), "
-                           "write val or train into their Split, or move the file away.")
+        named = ", ".join(lost[:5]) + ", ..."*(len(lost) > 5)
+        raise ChexsegError(f"{file}: {len(lost)} of the {len(ids)} outlined test films are not in it ({named}): let "
+                           "the second reader see them, too (nothing to outline counts), write val or train into their "
+                           "Split, or move the file away.")
     if not {*masks.tasks} & {*tasks}:
         raise ChexsegError(f"{file} outlines {', '.join(masks.tasks) or 'nothing'}, and not {', '.join(tasks)}: call a "
                            "finding by one name in both.")

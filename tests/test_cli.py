@@ -256,7 +256,8 @@ def test_what_predict_writes_can_be_learnt_from(films, one_task, tmp_path, capsy
 def test_retune_changes_thresholds_and_nothing_else(films, one_task, tmp_path, capsys):
     out = tmp_path/"retuned"
     command = ("retune", films, "--model", one_task.folder, "--method", "full", "--out", out)
-    assert said(capsys, *command)[0] == 0
+    status, sentence = said(capsys, *command)
+    assert status == 0 and "were in the run that" in sentence and "test films on which thresholds are chosen" in sentence
     status, sentence = said(capsys, *command)
     assert status == 1 and "is there already" in sentence
     old, new = (json.loads(p.read_text()) for p in (one_task/"segmenters/full.json", out.with_suffix(".json")))
