@@ -261,7 +261,7 @@ def copy(self:Outlining,
     found = {}
     for t, mask in zip(tasks, masks.get(self.id, self.size, tasks)):
         if mask.any():
-            found[t] = [_whole(few_points(o, max(self.size)/256), self.size) for o in large_contours(mask)]
+            found[t] = [_whole(few_points(o, max(self.size)/340), self.size) for o in large_contours(mask)]
     if not found:
         why = f"outlines no {task or 'finding'} on" if self.id in getattr(masks, "ids", [self.id]) else "does not know"
         raise ChexsegError(f"{source} {why} this film: draw what there is, or note that there is nothing.")
