@@ -253,7 +253,7 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
     from chexseg.go_on import run_choices
     chosen = {k: v for k, v in chosen.items() if v is not None}
     ahead = look_ahead(run_choices("", str(data), preset or "small", chosen), data)
-    print(ahead.page + ahead.next)
+    print(ahead.page + ahead.next(**dict(preset=preset) if preset else {}, **chosen))
     if json:
         write_json(json, ahead.record)
     return 1 if ahead.checked.stops else 0
@@ -305,13 +305,13 @@ def _study(study, run, **chosen):
 
 # %% ../nbs/82_cli.ipynb #0059
 def _predict(films, model, method, out, write, overwrite)->int: # exit status
-    from chexseg.predict import OUTPUTS, find_inputs, predict_files, unlike_text
+    from chexseg.predict import OUTPUTS, find_inputs, predict_files, shown_text, unlike_text
     path, files = segmenter_path(model, method), find_inputs(films, out)
     plain = begin_segs(write, out, overwrite, files)
     done = predict_files(path, files, out, overwrite, OUTPUTS if plain is None else plain)
     n, lost = len(done.masks), done.wrong
     again = f" ({done.before:,} of them before; --overwrite does them anew)"*bool(done.before)
-    print(f"{counted(n, 'film')} outlined by {path}: {out}{again}")
+    print(f"{counted(n, 'film')} outlined by {path}: {out}{again}\n{shown_text(done.masks)}")
     if said := unlike_text(done.table):
         warnings.warn(said)
     for name, why in lost.items():

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import PurePath
 
-from .core import ChexsegError, check_name
+from .core import ChexsegError, check_name, typed
 
 # %% ../nbs/01_choices.ipynb #0007
 @dataclass(frozen=True)
@@ -357,7 +357,7 @@ def options_text(choices:Choices # of a run
 def value_text(value # of an option
 )->str: # as one types it
     "The value of an option, for a message."
-    return (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
+    return (" ".join(typed(str(v)) for v in value) or "none") if isinstance(value, (tuple, list)) else str(value)
 
 # %% ../nbs/01_choices.ipynb #typed2
 def typed_text(

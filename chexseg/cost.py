@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from .check import Checked, bad_films, check_data, check_page, check_record, leave_out, noted
-from .choices import METHODS, Choices
+from .choices import METHODS, Choices, typed_text
 from .classifier import build_classifier, classifier_settings
 from .core import ChexsegError, atomic_path, counted, typed, write_json
 from .data import Study, open_study
@@ -254,9 +254,10 @@ def _refuse(run, stops): # complain about what stops a run
                        f"{run/'check.txt'}.{skip}")
 
 # %% ../nbs/72_cost.ipynb #next1
-def _next(checked)->str: # what comes after a check, in words; nothing where something is to be mended first
+def _next(checked, chosen)->str: # what comes after a check, in words; nothing where something is to be mended first
     begin = f"chexseg run {typed(checked.folder)} --out {typed(f'runs/{Path(checked.folder).resolve().name}')}"
-    return "" if checked.stops else f"\n\nNext, with the same options:\n  {begin}"
+    same = "".join(f" {typed_text(name, value)}" for name, value in chosen.items())
+    return "" if checked.stops else f"\n\nNext:\n  {begin}{same}"
 
 # %% ../nbs/72_cost.ipynb #0056
 class Outlook(NamedTuple):
@@ -265,7 +266,9 @@ class Outlook(NamedTuple):
     left_out: list   # ids of films that are left out
     page: str        # for people
     record: dict     # for scripts
-    next = property(lambda self: _next(self.checked), doc="The command that comes next, below a line that says so.")
+    def next(self, **chosen): # options that were named
+        "The command that comes next, below a line that says so; nothing where something is to be mended first."
+        return _next(self.checked, chosen)
 
 # %% ../nbs/72_cost.ipynb #0057
 def look_ahead(

@@ -27,7 +27,7 @@ from .explore import jpeg
 from .importing import masks_beside, masks_from, renamed
 from .masks import MaskSet
 from .outlines import annotations_to_masks, few_points, large_contours, read_annotations, write_annotations
-from .own import find_films, in_order, read_masks
+from .own import find_films, in_order
 from .show import color_of, show_film
 
 # %% ../nbs/71_outline_editor.ipynb #77dc2c30
@@ -47,13 +47,9 @@ def _well_spelt(tasks, known)->list: # names of findings, none of which is anoth
             raise ChexsegError(f"{task!r} is nearly {near[0]!r}: write it like that, or choose a name that differs more.")
     return tasks
 
-# %% ../nbs/71_outline_editor.ipynb #77dc2c30c
-def _masks_of(path)->MaskSet: # in a file, or in a folder that holds some
-    return masks_from(path) if Path(path).is_dir() else read_masks(path)
-
 # %% ../nbs/71_outline_editor.ipynb #77dc2c30d
 def _source(name, masks, rename): # what is copied from, a `MaskSet` or what answers as one; read where a place is named
-    masks = _masks_of(masks) if isinstance(masks, (str, Path)) else masks
+    masks = masks_from(masks) if isinstance(masks, (str, Path)) else masks
     if not (hasattr(masks, "tasks") and hasattr(masks, "get")):
         raise ChexsegError(f"The source {name} is of type {type(masks).__name__}: give a MaskSet, or the file that holds one.")
     here = [text for text in rename if text.partition("=")[0].strip() in masks.tasks]
@@ -75,6 +71,12 @@ def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
     made = [d.name for d in sorted(folder.glob("masks/*")) if d.is_dir()] if folder else [] # by `chexseg init`
     return Part(pd.DataFrame(dict(id=list(named), path=[*map(str, named.values())])), tasks or made or TASKS)
 
+# %% ../nbs/71_outline_editor.ipynb #0046b
+def _some(part)->Part: # the same; refuse one without films
+    if not len(part):
+        raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
+    return part
+
 # %% ../nbs/71_outline_editor.ipynb #0007
 class Outlining:
     "Outlines on the films of a part, one film open at a time, each change kept in a file."
@@ -85,14 +87,11 @@ class Outlining:
         sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file or folder of masks
         rename=(), # texts "OLD=NEW": what sources call a finding, and what it is called here
     ):
-        self.part = _as_part(part, tasks)
-        if not len(self.part):
-            raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
+        self.part = _some(_as_part(part, tasks))
         self.path = _json_file(path)
         self.sources = {name: _source(name, masks, rename) for name, masks in (sources or {}).items()}
         self.elsewhere = () # films whose masks are in another file, which need not be read
-        self.kept = {} # id -> outlines, as in the file
-        self.kept = self._read()
+        self.kept = self._read() # id -> outlines, as in the file
         self.tasks = _well_spelt(tasks or self.part.tasks, self._findings())
         self.task = self.tasks[0]
         self.histories = {} # id -> what there was before each change, and after those that were undone
@@ -101,8 +100,12 @@ class Outlining:
     id = property(lambda self: self.part.ids[self.k], doc="The open film.")
     size = property(lambda self: self.part.size(self.k), doc="Its height and width, pixels.")
     entry = property(lambda self: self.kept.get(self.id), doc="What the file holds of it; None: not read yet.")
-    def __repr__(self):
-        return f"Outlining({self.id}, {len(self.kept)} of {len(self.part)} films read, in {self.path.name})"
+
+# %% ../nbs/71_outline_editor.ipynb #0007b
+@patch
+def __repr__(self:Outlining):
+    "Which film is open, and how many have been read."
+    return f"Outlining({self.id}, {len(self.kept)} of {len(self.part)} films read, in {self.path.name})"
 
 # %% ../nbs/71_outline_editor.ipynb #findings
 @patch
@@ -112,7 +115,7 @@ def _findings(self:Outlining)->list: # those that the file holds
 # %% ../nbs/71_outline_editor.ipynb #0008
 @patch
 def _read(self:Outlining)->dict: # what the file holds now
-    return read_annotations(self.path) if self.path.exists() else self.kept
+    return read_annotations(self.path) if self.path.exists() else getattr(self, "kept", {})
 
 @patch
 def open(self:Outlining,
@@ -251,6 +254,7 @@ def _known(self:Outlining, source, task=None)->tuple: # a source, and which of t
                            f"rename=['{masks.tasks[0]}={task or self.tasks[0]}'].")
     return masks, tasks
 
+# %% ../nbs/71_outline_editor.ipynb #0029b
 @patch
 def copy(self:Outlining,
     source:str, # one of `self.sources`
@@ -258,10 +262,10 @@ def copy(self:Outlining,
 ):
     "Take outlines from somebody's masks, instead of what was drawn; tasks without a mask stay as they are."
     masks, tasks = self._known(source, task)
-    found = {}
-    for t, mask in zip(tasks, masks.get(self.id, self.size, tasks)):
-        if mask.any():
-            found[t] = [_whole(few_points(o, max(self.size)/340), self.size) for o in large_contours(mask)]
+    known = zip(tasks, masks.get(self.id, self.size, tasks))
+    tolerance = max(self.size)/340 # pixels
+    found = {t: [_whole(few_points(o, tolerance), self.size) for o in large_contours(mask)]
+             for t, mask in known if mask.any()}
     if not found:
         why = f"outlines no {task or 'finding'} on" if self.id in getattr(masks, "ids", [self.id]) else "does not know"
         raise ChexsegError(f"{source} {why} this film: draw what there is, or note that there is nothing.")
@@ -437,7 +441,7 @@ def _shown(masks, ids)->set: # the findings that are outlined on some of these f
 def _readings(first, second)->tuple: # two files or folders -> their `MaskSet`s on films of both; the ids of other films
     if Path(first).resolve() == Path(second).resolve():
         warnings.warn(f"{first} is compared with itself: name the file of another reader.")
-    a, b = read = [_masks_of(path) for path in (first, second)]
+    a, b = read = [masks_from(path) for path in (first, second)]
     ids = [i for i in a.ids if i in b]
     _check_both(first, second, a, b, ids)
     one, other = (_shown(masks, ids) for masks in read)

@@ -178,6 +178,9 @@ def begin_segs(
     films, # their paths
 ): # outputs for `predict_files`, None for the usual ones
     "Which outputs are left when DICOM-SEG is taken out; what could not be written is refused."
+    from chexseg.predict import OUTPUTS
+    for word in write or ():
+        check_name(word, [*OUTPUTS, SEG], "output")
     if SEG not in (write or ()):
         return write
     from chexseg.dicom_seg import check_dicom_segs

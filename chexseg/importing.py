@@ -28,7 +28,7 @@ from .formats import CHESTX_DET_JSON, OWN_FILES, Adapter, Annotations, Films, Lo
 from .json_formats import JSON_FORMATS
 from .mask_pictures import MASK_PICTURES
 from .masks import MaskSet, check_size, cover, decode, encode
-from .own import find_films, in_order, own_masks, png_masks
+from .own import find_films, in_order, own_masks, png_masks, read_masks
 from .run_tables import RUN_TABLES, csv_pieces
 from .tables import FACTS, KEYS, as_tasks, patient_of, read_table, separator, task_of
 
@@ -491,10 +491,12 @@ def export_masks(
     return f"{counted(len(masks), 'film')}, {', '.join(masks.tasks)}, as {adapter.text}: {out}{lost}"
 
 # %% ../nbs/24_importing.ipynb #0080
-def masks_from(path # a folder in this book's layout or with FINDING/FILM.png; or a file or folder of another format
+def masks_from(path # a prediction's folder, one in this book's layout, or FINDING/FILM.png; or what an import can read
 )->MaskSet: # by the names that the file uses
     "Masks that are there."
     path = Path(path)
+    if (path/"segmentations.json").is_file(): # of a prediction, whose pictures may be older
+        path /= "segmentations.json"
     if path.is_dir() and (found := own_masks([path])[1]) is not None:
         return found
     if path.is_dir() and any(path.glob("*/*.png")):
@@ -504,7 +506,8 @@ def masks_from(path # a folder in this book's layout or with FINDING/FILM.png; o
     if path.is_dir() and len(known) != 1:
         raise ChexsegError(f"{path} holds neither masks.json nor outlines.json nor masks/FINDING/FILM.png nor what "
                            "import can read, and is no run: name a run, a file or a folder with masks.")
-    return (known[0] if len(known) == 1 else FORMATS["chexlocalize"]).read(path).masks
+    other = len(known) == 1 and known[0].name not in ("chexlocalize", "outlines")
+    return known[0].read(path).masks if other else read_masks(path)
 
 # %% ../nbs/24_importing.ipynb #besidem1
 def masks_beside(films # a folder of films, or anything else

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HEART', 'LUNGS', 'OUTPUTS', 'find_inputs', 'files_part', 'picture', 'cardiothoracic_ratio', 'Predicted',
-           'predict_files', 'unlike_text', 'retune']
+           'predict_files', 'shown_text', 'unlike_text', 'retune']
 
 # %% ../nbs/58_predict.ipynb #0002
 import glob
@@ -36,10 +36,17 @@ from .show import color_of, overlay
 from .supervision import decide
 from .unlike import unlikeness
 
+# %% ../nbs/58_predict.ipynb #0007a
+JOURNAL = "done.jsonl" # in the folder of a prediction: the films that are done
+
+def _was_written(f, out)->bool: # by a prediction, this one or an earlier one? out: the folder of this one, "" for none
+    homes = [p.parent for p in f.parents if p.name in ("overlays", "masks", "dicom-seg")]
+    return any(out and home == Path(out).resolve() or (home/JOURNAL).exists() for home in homes)
+
 # %% ../nbs/58_predict.ipynb #0007
 def find_inputs(
     what, # a path or a list of them: films, folders, patterns such as "films/*.dcm"
-    out="", # the folder that will be written; what lies in it is no input
+    out="", # the folder that will be written; pictures that a prediction has put there are no input
 )->list: # paths of films, each once
     "The films that somebody means."
     found = []
@@ -51,10 +58,9 @@ def find_inputs(
         else:
             found.append(path)
             continue
-        inside = Path(out).resolve() if out else None
-        found += [f for f in some if not inside or inside not in f.resolve().parents]
+        found += [f for f in some if not _was_written(f.resolve(), out)]
     if not found:
-        places = ", ".join(map(str, given_paths(what))) + f" outside of {out}, the folder to write"*bool(out)
+        places = ", ".join(map(str, given_paths(what)))
         raise ChexsegError(f"There is no film in {places}: name a film, a folder of films or a pattern.")
     if odd := [f for f in found if not f.name.isprintable()]:
         raise ChexsegError(f"{str(odd[0])!r} has letters in its name that cannot be written into a table: rename it.")
@@ -69,22 +75,25 @@ def _name(f, n)->str: # of a film, with n of its folders
     return "_".join([*f.parent.parts[len(f.parent.parts) - n:], f.stem]).replace("/", "")
 
 # %% ../nbs/58_predict.ipynb #0011
-def _file_ids(files)->list: # a name for each
+def _file_ids(files, known=None)->list: # a name for each; known: {path: name that it has already}
     ids = [_name(f, 0) for f in files]
     for n in range(1, max(len(f.parts) for f in files) + 1):
         twice = {i for i in ids if ids.count(i) > 1} if len(set(ids)) < len(ids) else ()
         ids = [_name(f, n) if i in twice else i for i, f in zip(ids, files)]
     twice = {i for i in ids if ids.count(i) > 1} if len(set(ids)) < len(ids) else ()
-    return [f"{i}_{f.suffix[1:]}" if i in twice else i for i, f in zip(ids, files)]
+    ids = [f"{i}_{f.suffix[1:]}" if i in twice else i for i, f in zip(ids, files)]
+    return [(known or {}).get(str(f), i) for i, f in zip(ids, files)]
 
 # %% ../nbs/58_predict.ipynb #0013
-def files_part(files # paths of films
+def files_part(
+    files, # paths of films
+    known:dict=None, # path -> the name that a film has already
 )->Part:
     "Single files as a part."
     files = given_paths(files)
     if not files:
         raise ChexsegError("There is no file to predict: name at least one film.")
-    ids = _file_ids(files)
+    ids = _file_ids(files, known)
     if twice := {i for i in ids if ids.count(i) > 1} if len(set(ids)) < len(ids) else ():
         raise ChexsegError(f"Two films would both be called {min(twice)!r}: give them different names.")
     return Part(pd.DataFrame(dict(id=ids, path=[str(f) for f in files])))
@@ -147,7 +156,7 @@ def _row(id, path, masks, scores, tasks, cutoffs)->dict: # of the table; masks: 
     row = dict(id=id, path=path, height=masks.shape[1], width=masks.shape[2])
     for task, mask, score in zip(tasks, masks, scores):
         n = int(np.count_nonzero(mask))
-        row |= {f"{task}: probability": round(float(score), 4), f"{task}: cutoff": round(float(cutoffs[task]), 4)}
+        row |= {f"{task}: probability": round(float(score), 5), f"{task}: cutoff": round(float(cutoffs[task]), 5)}
         row |= {f"{task}: pixels": n, f"{task}: share": round(n/mask.size, 6)}
     ratio = cardiothoracic_ratio(masks, tasks)
     return row if np.isnan(ratio) else row | {"cardiothoracic ratio": round(ratio, 3)}
@@ -294,6 +303,15 @@ def _done_before(journal, about, part)->dict: # {id: ({task: RLE}, row)}; None w
                 done[id] = rles, dict(row)
     return done
 
+# %% ../nbs/58_predict.ipynb #names1
+def _known_names(journal)->dict: # path -> name, of films that were outlined before
+    known = {}
+    for line in journal.read_text(encoding="utf-8").splitlines()[1:] if journal.is_file() else ():
+        with suppress(ValueError, TypeError): # the last one may have broken off
+            id, path, *_ = json.loads(line)
+            known[path] = id
+    return known
+
 # %% ../nbs/58_predict.ipynb #0058
 def _write_all(out, made, write, part): # what all films share; refuse when there is none
     paths = dict(zip(part.ids, part.paths))
@@ -320,8 +338,6 @@ def _check_place(out): # may it be written to? Before any film is read
         tempfile.TemporaryFile(dir=there).close()
 
 # %% ../nbs/58_predict.ipynb #0060
-JOURNAL = "done.jsonl"
-
 def _outlined(model, part, out, write, overwrite, bs)->Predicted: # each film, in turn; those that are done are not again
     journal, about = out/JOURNAL, _fingerprint(model, write)
     before = None if overwrite else _done_before(journal, about, part)
@@ -386,7 +402,7 @@ def predict_files(
     write = [check_name(w, OUTPUTS, "output") for w in write]
     if out.exists() and not out.is_dir():
         raise ChexsegError(f"{out} is a file: name a folder to write into (--out).")
-    part = files_part(find_inputs(what, out))
+    part = files_part(find_inputs(what, out), _known_names(out/JOURNAL))
     model = model if isinstance(model, Segmenter) else load_segmenter(model)
     made = _outlined(model.eval(), part, out, write, overwrite, bs)
     _write_all(out, made, write, part)
@@ -395,6 +411,13 @@ def predict_files(
     if said := _odd_text(made.table, model.config["side"]):
         warnings.warn(said)
     return made
+
+# %% ../nbs/58_predict.ipynb #shown1
+def shown_text(masks:MaskSet # as from `predict_files`
+)->str: # one sentence
+    "On how many films each finding was outlined."
+    shown = sum((masks.positive(i).astype(int) for i in masks.ids), np.zeros(len(masks.tasks), int))
+    return f"On how many: {', '.join(f'{t} {n:,}' for t, n in zip(masks.tasks, shown.tolist()))}."
 
 # %% ../nbs/58_predict.ipynb #0067
 def unlike_text(

@@ -463,10 +463,10 @@ def area_thresholds(
     return best
 
 # %% ../nbs/45_segmentation.ipynb #0123
-def _best_f1(scores, y)->tuple: # cutoff and its F1; 0 and 0 when no film is positive
+def _best_f1(scores, y)->tuple: # cutoff and its F1; 0 where all labels are alike, for then nothing says whom to deny it
     "The cutoff of one task; labels of 0 and 1."
-    if not (y == 1).any():
-        return 0., 0.
+    if len(set(y)) < 2:
+        return 0., float((y == 1).any())
     precision, recall, cutoffs = precision_recall_curve(y, scores)
     f1 = 2*precision*recall / np.maximum(precision + recall, 1e-9)
     k = int(f1[:-1].argmax()) # the last point has no cutoff
@@ -477,7 +477,7 @@ def label_cutoffs(
     scores, # float (n, tasks): how sure it is that each film has each finding
     labels, # (n, tasks): 1, 0; anything else is unknown
     tasks=TASKS, # their names
-)->tuple: # {task: film cutoff}, 0 for a task that no label affirms; and {task: its F1}
+)->tuple: # {task: film cutoff}, 0 for a task whose labels are all alike; and {task: its F1}
     "The film cutoff of each task that agrees best with image labels."
     best = {}
     for j, t in enumerate(tasks):

@@ -17,7 +17,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from .choices import options
+from .choices import make_choices, options
 from .core import ChexsegError, check_name, refuse_device, without_bars
 
 # %% ../nbs/76_settings.ipynb #0006
@@ -36,6 +36,15 @@ def _checked_name(name, value, path)->str: # the name of an option
         raise ChexsegError(f"{path}: [{name}] is a section: write each option in a line of its own, such as side = 96.")
     try:
         return check_name(name.replace("-", "_"), [*_BESIDE, *options()], "option")
+    except ChexsegError as e:
+        raise ChexsegError(f"{path}: {e}") from None
+
+# %% ../nbs/76_settings.ipynb #value1
+def _check_value(name, value, path): # of an option
+    if name in _BESIDE and not isinstance(value, str):
+        raise ChexsegError(f"{path}: {name}={value!r} is not a text: put it in quotes.")
+    try:
+        make_choices(**({} if name in _BESIDE else {name: value}))
     except ChexsegError as e:
         raise ChexsegError(f"{path}: {e}") from None
 
@@ -60,9 +69,8 @@ def read_config(path # a TOML file of options
         if option in config:
             raise ChexsegError(f"{path} has the option {option} twice, as {name} too: take one of the lines out.")
         config[option] = value
-    for name in set(config) & set(_BESIDE):
-        if not isinstance(config[name], str):
-            raise ChexsegError(f"{path}: {name}={config[name]!r} is not a text: put it in quotes.")
+    for name, value in config.items():
+        _check_value(name, value, path)
     return config
 
 # %% ../nbs/76_settings.ipynb #0012
@@ -144,7 +152,7 @@ EXIT_CODES = {
     0: "fine",
     1: "something that you can mend, said in one sentence; `verify`: a file is not whole",
     2: "the command was not understood",
-    3: "`predict`: some films could not be outlined; the others were",
+    3: "`predict`: some films could not be outlined, or not written as was asked; the others were",
     130: "stopped (Ctrl-C); the same command goes on from the last finished stage",
     141: "nobody read on, as with `chexseg runs | head -1`",
     143: "ended from outside, as schedulers do (SIGTERM); the same command goes on",

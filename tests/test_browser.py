@@ -446,7 +446,7 @@ def test_a_point_is_added_between_two_that_are_close_together(opened, lab):
 def test_all_outlines_are_not_replaced_by_one_press(opened, lab):
     _, folder = lab
     page = opened("editor")
-    canvas = Canvas(page)
+    Canvas(page)
     said, all_of_it = page.locator(".chexseg-editor .said"), page.get_by_role("button", name="All", exact=True)
     page.locator(".chexseg-editor select").select_option("ours")
     all_of_it.click()

@@ -16,7 +16,7 @@ from PIL import Image
 
 pytest.importorskip("ipywidgets")
 from chexseg.__main__ import main
-from chexseg.cases import KINDS, CaseView, disagreement, explore_cases, explore_errors
+from chexseg.cases import KINDS, CaseView, disagreement, explore_cases, explore_errors, films_to_outline
 from chexseg.core import TASKS, ChexsegError
 from chexseg.editor import Outlining, edit_outlines
 from chexseg.evaluation import iou_table
