@@ -102,9 +102,9 @@ def changed_choices(
 )->pd.DataFrame: # index option; columns a and b: what was chosen, where it differs
     "The choices in which two runs differ, and of how many films they made it."
     first, second = (option_values(run.choices) | _role_films(run) for run in (a, b))
-    drawn = () if a.choices.study.data and b.choices.study.data else ("films", "film_side") # of phantoms
+    beside = ("films", "film_side") if a.choices.study.data and b.choices.study.data else () # of phantoms
     rows = {name: dict(a=first[name], b=second[name]) for name in first
-            if name in second and first[name] != second[name] and (name in drawn or name not in ("films", "film_side"))}
+            if name in second and first[name] != second[name] and name not in beside}
     return pd.DataFrame(rows, index=["a", "b"]).T.rename_axis("option")
 
 # %% ../nbs/61_comparison.ipynb #inorder1

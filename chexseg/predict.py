@@ -305,11 +305,13 @@ def _done_before(journal, about, part)->dict: # {id: ({task: RLE}, row)}; None w
 
 # %% ../nbs/58_predict.ipynb #names1
 def _known_names(journal)->dict: # path -> name, of films that were outlined before
-    known = {}
-    for line in journal.read_text(encoding="utf-8").splitlines()[1:] if journal.is_file() else ():
+    known, lines = {}, ()
+    with suppress(OSError, ValueError): # there may be none, or a damaged one
+        lines = journal.read_text(encoding="utf-8").splitlines()[1:]
+    for line in lines:
         with suppress(ValueError, TypeError): # the last one may have broken off
             id, path, *_ = json.loads(line)
-            known[path] = id
+            known[str(path)] = str(id)
     return known
 
 # %% ../nbs/58_predict.ipynb #0058
