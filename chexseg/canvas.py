@@ -79,7 +79,7 @@ const HELP = [["drag", "draw a line around something"],
   ["right click a point", "delete it (or Delete)"],
   ["Shift + drag inside", "move an outline"], ["Delete inside", "delete an outline"],
   ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"],
-  ["Ctrl Z, Ctrl Y", "undo, redo"], ["A", "auto brightness and contrast: on, off"], ["H", "hide outlines while held"],
+  ["Ctrl Z, Ctrl Y", "undo, redo"], ["A", "auto brightness and contrast: on, off; a dark film begins with it"], ["H", "hide outlines while held"],
   ["This finding, All", "begin with the outlines of somebody else, then correct them"],
   ["Next unread", "the next film that nobody has read; a line of three points or more is closed first"],
   ["Clear this finding", "take all its outlines away"]];
@@ -257,8 +257,10 @@ function render({ model, el }) {
   const turn = (by) => { leave(); tell({ do: "step", by }); };
   const undo = () => { if (d.open) { back(d); paint(); } else tell({ do: "undo" }); };
   const light = () => {
-    [ui.bright.value, ui.contrast.value] = d.auto && film.naturalWidth ? stretched(film) : [100, 100];
-    ui.auto.ariaPressed = Boolean(d.auto);
+    const greys = film.naturalWidth ? ends(film) : [0, 1];
+    d.spread = d.auto ?? greys[1] < DARK;
+    [ui.bright.value, ui.contrast.value] = d.spread ? stretched(greys) : [100, 100];
+    ui.auto.ariaPressed = d.spread;
     paint();
   };
   listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light, paint });
@@ -338,11 +340,14 @@ function deaf(ui) {
 
 # %% ../nbs/70_canvas.ipynb #0017
 _LISTEN = """
-function stretched(film) { // brightness and contrast, %, that make the darkest hundredth black and the lightest white
+const DARK = .47; // of white: a film on which nothing is lighter is spread without being asked
+function ends(film) { // the darkest and the lightest grey, 0 to 1, but for a hundredth
   const small = Object.assign(document.createElement("canvas"), { width: 64, height: 64 }).getContext("2d");
   small.drawImage(film, 0, 0, 64, 64);
   const greys = small.getImageData(0, 0, 64, 64).data.filter((_, i) => i % 4 === 0).sort();
-  const [low, high] = [greys[41] / 255, greys[4054] / 255];
+  return [greys[41] / 255, greys[4054] / 255];
+}
+function stretched([low, high]) { // brightness and contrast, %, that make the darkest black and the lightest white
   const gain = 1 / Math.max(.05, high - low), contrast = 1 + 2 * gain * low;
   return [100 * gain / contrast, 100 * contrast];
 }
@@ -384,7 +389,7 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light
   }, { passive: false });
   ui.bright.oninput = ui.contrast.oninput = paint;
   const auto = (on) => { d.auto = on; light(); }; // from film to film
-  ui.auto.onclick = () => auto(!d.auto);
+  ui.auto.onclick = () => auto(!d.spread);
   ui.plain.onclick = () => auto(false);
   const less = () => finish(d.open ? back(d) : remove(d, d.hover));
   const enter = () => { if (d.open && d.open.length > 2) finish(close(d)); };
@@ -397,7 +402,7 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light
     if (command && (z === "y" || z === "z" && e.shiftKey)) tell({ do: "redo" });
     else if (command && z === "z") undo();
     else if (command && z === "s" && book) book.dispatchEvent(new KeyboardEvent("keydown", e)); // the notebook is saved
-    else if (!command && z === "a") auto(!d.auto);
+    else if (!command && z === "a") auto(!d.spread);
     else if (z === "h") { d.hidden = true; paint(); }
     else if (task) choose(task.name);
     else if (!command && keys[e.key]) keys[e.key]();

@@ -84,6 +84,16 @@ for k, (low, high) in enumerate([(60, 130), (100, 220), (60, 130)]):
     Image.fromarray(film.astype(np.uint8)).save(f"pale/film{k}.png")
 edit_outlines("pale", "pale.json")
 """,
+    "dark": """
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from chexseg.editor import edit_outlines
+from chexseg.runs import story
+Path("dark").mkdir(exist_ok=True)
+Image.fromarray((.4*story().part("test").film(0)).astype(np.uint8)).save("dark/film.png")
+edit_outlines("dark", "dark.json")
+""",
 }
 
 
@@ -567,6 +577,16 @@ def test_greys_are_spread_on_each_film_until_reset(opened):
     wait_until(lambda: is_spread() and auto.get_attribute("aria-pressed") == "true")
     page.keyboard.press("a")
     wait_until(lambda: light() == ["100", "100"])
+
+
+def test_a_dark_film_is_spread_until_reset(opened):
+    page = opened("dark")
+    canvas = Canvas(page)
+    auto = page.get_by_role("button", name="auto", exact=True)
+    def is_spread(): return np.ptp(np.percentile(pixels(canvas.node)[..., 0], (2, 98))) > 240
+    wait_until(lambda: is_spread() and auto.get_attribute("aria-pressed") == "true")
+    page.get_by_role("button", name="reset", exact=True).click()
+    wait_until(lambda: not is_spread() and auto.get_attribute("aria-pressed") == "false")
 
 
 def test_a_stray_click_says_what_it_began_and_leaves_nothing(opened, lab):
