@@ -260,7 +260,7 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
 
 # %% ../nbs/82_cli.ipynb #11957e11
 def _init(folder, tasks, add=False):
-    from chexseg.own import add_films, init_folder
+    from chexseg.own import add_films, init_folder, run_command
     if add and tasks:
         raise ChexsegError("--add lists films, and --tasks names findings: leave one of them out.")
     if add:
@@ -268,8 +268,7 @@ def _init(folder, tasks, add=False):
     fresh = ["Finding"]*(not (Path(folder)/"labels.csv").exists())
     print("\n".join(init_folder(folder, tasks or fresh)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, "
-          f"and begin:\n  chexseg check {typed(folder)}\n  chexseg run {typed(folder)} --out "
-          f"{typed(f'runs/{Path(folder).resolve().name}')}")
+          f"and begin:\n  chexseg check {typed(folder)}\n  {run_command(folder)}")
 
 # %% ../nbs/82_cli.ipynb #e751e636
 def _open(**given):

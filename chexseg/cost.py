@@ -9,7 +9,6 @@ __all__ = ['training_steps', 'Work', 'run_work', 'network_seconds', 'Cost', 'run
 # %% ../nbs/72_cost.ipynb #0002
 import os
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -18,11 +17,12 @@ import torch.nn.functional as F
 from .check import Checked, bad_films, check_data, check_page, check_record, leave_out, noted
 from .choices import METHODS, Choices, typed_text
 from .classifier import build_classifier, classifier_settings
-from .core import ChexsegError, atomic_path, counted, typed, write_json
+from .core import ChexsegError, atomic_path, counted, write_json
 from .data import Study, open_study
 from .films import film_size, read_film
 from .hardware import autocast, best_device, device_text, training_bytes
 from .ours import TEACHERS
+from .own import run_command
 from .recipes import get_recipe
 from .runs import Run
 from .segmentation import build_segmenter
@@ -255,9 +255,8 @@ def _refuse(run, stops): # complain about what stops a run
 
 # %% ../nbs/72_cost.ipynb #next1
 def _next(checked, chosen)->str: # what comes after a check, in words; nothing where something is to be mended first
-    begin = f"chexseg run {typed(checked.folder)} --out {typed(f'runs/{Path(checked.folder).resolve().name}')}"
     same = "".join(f" {typed_text(name, value)}" for name, value in chosen.items())
-    return "" if checked.stops else f"\n\nNext:\n  {begin}{same}"
+    return "" if checked.stops else f"\n\nNext:\n  {run_command(checked.folder)}{same}"
 
 # %% ../nbs/72_cost.ipynb #0056
 class Outlook(NamedTuple):

@@ -217,11 +217,10 @@ def draw(self:Outlining,
     outlines, # all outlines of it on the open film, each a list of [x, y]; those of fewer than 3 points are dropped
 ):
     "Replace the outlines of one task; a film whose last outline is taken away has not been read."
-    was = (self.entry or {}).get(task, [])
     self.task = check_name(task, self.tasks, "task")
     _check_outlines(outlines, self.size)
     drawn = [_whole(o, self.size) for o in outlines if len(o) >= 3]
-    if drawn == was: # a slip of the hand: a film that shows nothing stays one
+    if drawn == (self.entry or {}).get(task, []): # a slip of the hand: a film that shows nothing stays one
         self.asked = None
         return
     found = {k: v for k, v in (self.entry or {}).items() if k not in (task, "img_size")} | ({task: drawn} if drawn else {})

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'own_readers', 'stray_masks', 'check_shown',
-           'draw_splits', 'read_labels', 'is_run_folder', 'find_films', 'unlisted', 'init_folder', 'add_films']
+           'draw_splits', 'read_labels', 'is_run_folder', 'find_films', 'unlisted', 'run_command', 'init_folder',
+           'add_films']
 
 # %% ../nbs/14_own.ipynb #3bd097f8
 import json
@@ -438,6 +439,12 @@ def _lacking(folder, tasks)->list: # sentences on what a label file that was the
         return f"is it {columns[near[0]]!r}?" if near else "add it, with 1 where the film shows it"
     said = [f"labels.csv has no column {t}: {mend(t)}" for t in tasks if t not in columns.values()]
     return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {typed(folder)} --add does"]*bool(new)
+
+# %% ../nbs/14_own.ipynb #begin1
+def run_command(folder # of the films
+)->str: # as one types it
+    "The command that begins a run on a folder."
+    return f"chexseg run {typed(folder)} --out {typed(f'runs/{Path(folder).resolve().name}')}"
 
 # %% ../nbs/14_own.ipynb #0057
 def init_folder(

@@ -41,10 +41,12 @@ def _checked_name(name, value, path)->str: # the name of an option
 
 # %% ../nbs/76_settings.ipynb #value1
 def _check_value(name, value, path): # of an option
-    if name in _BESIDE and not isinstance(value, str):
-        raise ChexsegError(f"{path}: {name}={value!r} is not a text: put it in quotes.")
+    if name in _BESIDE:
+        if not isinstance(value, str):
+            raise ChexsegError(f"{path}: {name}={value!r} is not a text: put it in quotes.")
+        return
     try:
-        make_choices(**({} if name in _BESIDE else {name: value}))
+        make_choices(**{name: value})
     except ChexsegError as e:
         raise ChexsegError(f"{path}: {e}") from None
 
