@@ -126,7 +126,8 @@ def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; what is there stays as it is")
     p.add_argument("--tasks", nargs="+", metavar="NAME", help="what is to be found, as you call it (default: Finding)")
-    p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the others")
+    p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the others; with "
+                   "--tasks, give it columns for more findings")
 
 # %% ../nbs/82_cli.ipynb #0026
 FORMAT_NAMES = ("chexlocalize", "outlines", "coco", "labelme", "chestx-det", "siim", "chexmask", "png", "colours", "yolo",
@@ -260,11 +261,9 @@ def _check(data, json=None, preset=None, out=None, until=None, **chosen)->int: #
 
 # %% ../nbs/82_cli.ipynb #11957e11
 def _init(folder, tasks, add=False):
-    from chexseg.own import add_films, init_folder, run_command
-    if add and tasks:
-        raise ChexsegError("--add lists films, and --tasks names findings: leave one of them out.")
+    from chexseg.own import add_films, add_findings, init_folder, run_command
     if add:
-        return print("\n".join(add_films(folder)))
+        return print("\n".join(add_findings(folder, tasks) if tasks else add_films(folder)))
     fresh = ["Finding"]*(not (Path(folder)/"labels.csv").exists())
     print("\n".join(init_folder(folder, tasks or fresh)))
     print(f"\nFill in {Path(folder)/'labels.csv'}, put masks where README.txt says, then look at what is understood, "

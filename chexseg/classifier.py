@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from .core import TASKS, ChexsegError, check_name, checks_arguments, progress, set_seed
+from .core import TASKS, ChexsegError, check_name, checks_arguments, set_seed
 from .data import Part
 from .encoders import encoder
 from .films import check_side
@@ -485,6 +485,5 @@ def predict_probs(
     models = _ensemble(model)
     config = models[0].config
     films = Films(part, side or config["side"], in_memory=False)
-    batches = progress(torch.utils.data.DataLoader(films, bs, num_workers=workers), "classifying")
-    probs = [_mean_probs(models, x.to(best_device())) for x, in batches]
+    probs = [_mean_probs(models, x.to(best_device())) for x, in films.batches(bs, workers, "classifying")]
     return np.concatenate(probs) if probs else np.zeros((0, config["n_out"]), np.float32)

@@ -19,7 +19,7 @@ from fastcore.basics import chunked, patch
 from torch import nn
 
 from .classifier import build_classifier, load_classifier, run_trunk, set_output_stride, unroll
-from .core import ChexsegError, checks_arguments, progress, rng, set_seed
+from .core import ChexsegError, checks_arguments, rng, set_seed
 from .crf import grid_maps, sure_seeds
 from .data import Part
 from .maps import SaliencySet, pack_maps
@@ -434,7 +434,7 @@ def walk_maps(
     "Let the maps of each film spread to its edges."
     side = net.config["irnet_side"]
     net.to(best_device()).eval()
-    batches = progress(torch.utils.data.DataLoader(Films(part, side, in_memory=False), bs), "random walk")
+    batches = Films(part, side, in_memory=False).batches(bs, desc="random walk")
     out = []
     for (x,), ids in zip(batches, chunked(part.ids, bs)):
         maps = torch.from_numpy(np.stack([grid_maps(sal, i, side // 4) for i in ids]))

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['png_masks', 'in_order', 'read_masks', 'find_file', 'own_masks', 'own_readers', 'stray_masks', 'check_shown',
            'draw_splits', 'read_labels', 'is_run_folder', 'find_films', 'unlisted', 'run_command', 'init_folder',
-           'add_films']
+           'add_films', 'add_findings']
 
 # %% ../nbs/14_own.ipynb #3bd097f8
+import codecs
 import json
 import os
 import warnings
@@ -27,11 +28,7 @@ from .outlines import annotations_to_masks, beyond_film, read_annotations
 from .tables import KEYS, listed_films, read_table, separator, task_of
 
 # %% ../nbs/14_own.ipynb #beaf013f
-def _check_two_values(
-    grey:np.ndarray, # uint8 (h, w), a picture of a mask
-    path, # the file, for the message
-):
-    "Complain about a picture with many pixels that are neither inside nor outside, or with plains of them."
+def _check_two_values(grey, path): # uint8 (h, w), and its file; complain of many pixels, or plains, between the two
     between = (grey > 0) & (grey < grey.max())
     if not between.any(): # as it should be: no time is spent on it
         return
@@ -336,9 +333,8 @@ labels.csv              One row a film. Path: the film. Patient: whose it is, so
                         not mentioned (which counts as 0; what every film shows has a 1 in every row).
 films/                  The films: DICOM, PNG, JPEG, TIFF or BMP, in any folders. Give every film its own name.
 masks/FINDING/FILM.png  What somebody outlined: white inside, black outside, of the film's size, called like the
-                        film. All black says that somebody looked and found nothing. Other films, or all of
-                        them, may be in outlines.json as polygons, as the outline editor writes them, which counts where
-                        a film is in both:
+                        film. All black says that somebody looked and found nothing. Films may be in outlines.json,
+                        too, as polygons, as the outline editor writes them; it counts where a film is in both:
                         {"FILM": {"img_size": [height, width], "FINDING": [[[x, y], [x, y], ...]]}}.
 
 Outline 20 films or more, some that show nothing among them: without these, false alarms cannot be measured. Half of the
@@ -436,7 +432,7 @@ def _lacking(folder, tasks)->list: # sentences on what a label file that was the
     columns = {c.casefold(): c for c in pd.read_csv(file, sep=separator(file), nrows=0).columns}
     def mend(t):
         near = get_close_matches(t.casefold(), columns, 1, .7)
-        return f"is it {columns[near[0]]!r}?" if near else "add it, with 1 where the film shows it"
+        return f"is it {columns[near[0]]!r}?" if near else f"chexseg init {typed(folder)} --add --tasks {typed(t)} adds it"
     said = [f"labels.csv has no column {t}: {mend(t)}" for t in tasks if t not in columns.values()]
     return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {typed(folder)} --add does"]*bool(new)
 
@@ -479,12 +475,6 @@ def _rows_like(file, films)->str: # more lines for a label file that is there
     named = [before + f.resolve().relative_to(begin.resolve()).as_posix() for f in films]
     return pd.DataFrame({path: named}, columns=columns).to_csv(index=False, header=False, sep=sign, lineterminator="\n")
 
-# %% ../nbs/14_own.ipynb #listed1
-def _all_listed(file, told)->list: # a sentence; told: on films that cannot join
-    if told:
-        raise ChexsegError(told[0])
-    return [f"{file} lists all films of {file.parent} already"]
-
 # %% ../nbs/14_own.ipynb #new6
 def add_films(folder # as `init_folder` has made it
 )->list: # sentences: what was added
@@ -493,8 +483,10 @@ def add_films(folder # as `init_folder` has made it
     new, alike = unlisted(file)
     told = [f"{film} is called like {other}, which is listed, and masks are kept by name: rename one of them."
             for film, other in alike]
+    if told and not new:
+        raise ChexsegError(told[0])
     if not new:
-        return _all_listed(file, told)
+        return [f"{file} lists all films of {folder} already"]
     there = file.read_bytes()
     end = b"\r\n" if b"\r\n" in there else b"\n"
     rows = _rows_like(file, new).encode().replace(b"\n", end)
@@ -503,3 +495,25 @@ def add_films(folder # as `init_folder` has made it
     blank = "these rows" if len(new) > 1 else "this row"
     added = f"added {_named(new, folder)} to {file}: fill in what is blank in {blank}"
     return [added, *(f"not added: {t}" for t in told)]
+
+# %% ../nbs/14_own.ipynb #later2
+def add_findings(
+    folder, # as `init_folder` has made it
+    tasks, # findings, as you call them
+)->list: # sentences: what was added
+    "Give findings that one thinks of later their columns in labels.csv and their folders; what is there stays."
+    folder, tasks = Path(folder), [tasks] if isinstance(tasks, str) else list(tasks)
+    _check_init(folder, tasks)
+    file = folder/"labels.csv"
+    listed_films(file) # which refuses what is no label file
+    marked = file.read_bytes().startswith(codecs.BOM_UTF8)
+    how = dict(sep=separator(file), encoding="utf-8-sig" if marked else "utf-8")
+    table = pd.read_csv(file, dtype=str, keep_default_na=False, **how)
+    new = [t for t in tasks if t.casefold() not in {c.strip().casefold() for c in table}]
+    with atomic_path(file) as p:
+        table.assign(**dict.fromkeys(new, "")).to_csv(p, index=False, **how)
+    made = [f"made {d}" for d in _make_folders(folder, tasks, [file])]
+    said = [f"added the column {t} to {file}: 1 where a film shows it, 0 where it does not" for t in new]
+    said += [f"{file} has a column {t} already" for t in tasks if t not in new]
+    read = "films that somebody has read before count as free of it where it is not outlined: look at them once more"
+    return said + made + [read]*bool(new)

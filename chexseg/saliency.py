@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .classifier import ThreeWay
-from .core import ChexsegError, checks_arguments, once, progress, wait_for, world
+from .core import ChexsegError, checks_arguments, once, wait_for, world
 from .data import Part
 from .maps import SaliencySet, check_index, concat, pack_maps, read_shard, shard_path, spans, write_shard
 from .hardware import autocast, best_device, enough_memory, kept_bytes
@@ -328,7 +328,7 @@ def _map_films(
     films = Films(part, about["side"], only, in_memory=False)
     device = best_device()
     out = []
-    for x, wanted in progress(torch.utils.data.DataLoader(films, bs, num_workers=workers), desc):
+    for x, wanted in films.batches(bs, workers, desc):
         with enough_memory("mapping", f"the batch (bs, now {bs}) or side"):
             maps, logits = saliency_maps(model, x.to(device), about["saliency"], wanted.bool().to(device))
         out.append((*pack_maps(maps.cpu().numpy()), logits.sigmoid().cpu().numpy()))

@@ -21,7 +21,7 @@ from sklearn.metrics import precision_recall_curve
 from torch import nn
 
 from .classifier import Classifier, build_classifier, load_classifier
-from .core import TASKS, ChexsegError, checks_arguments, progress
+from .core import TASKS, ChexsegError, checks_arguments
 from .data import Part
 from .decoders import add_decoder, check_decoder
 from .masks import letterbox
@@ -374,7 +374,7 @@ def mask_probs(
     model.eval()
     if isinstance(films, Part):
         films = Films(films, model.config["side"], in_memory=False)
-    for x, *_ in progress(torch.utils.data.DataLoader(films, bs, num_workers=workers), "outlining"):
+    for x, *_ in films.batches(bs, workers, "outlining"):
         with enough_memory("outlining", f"the batch (bs, now {bs}) or side"):
             found = batch_probs(model, x)
         yield from zip(*found)

@@ -115,6 +115,19 @@ def _loader(films, bs, workers, train)->DataLoader: # batches of `Films`; to tra
     whole = train and len(films) > bs
     return DataLoader(films, bs=process_share(bs), shuffle=train, drop_last=whole, num_workers=workers)
 
+# %% ../nbs/30_training.ipynb #onceeach
+@patch
+def batches(self:Films,
+    bs:int, # films a batch
+    workers:int=0, # reading processes
+    desc:str="", # beside the bar
+): # yields batches: films (B, 1, side, side), then what else an item has
+    "Each film once, in order, with a bar that counts films."
+    with progress(None, desc, len(self)) as bar:
+        for batch in torch.utils.data.DataLoader(self, bs, num_workers=workers):
+            yield batch
+            bar.update(len(batch[0]))
+
 # %% ../nbs/30_training.ipynb #0027
 def film_loaders(
     train:Films, # what to learn from

@@ -360,7 +360,16 @@ def test_a_misspelt_finding_is_not_to_be_added(hearts):
 def test_a_folder_that_has_a_list_gets_no_finding_that_nobody_named(hearts, capsys):
     assert said(capsys, "init", hearts)[0] == 0
     assert not (hearts/"masks/Finding").exists()
-    assert "leave one of them out" in said(capsys, "init", hearts, "--add", "--tasks", "Lung")[2]
+
+
+def test_a_finding_that_comes_later_gets_a_column_and_nothing_else_changes(hearts, capsys):
+    before = [line.split(",") for line in (hearts/"labels.csv").read_text().splitlines()]
+    status, told, _ = said(capsys, "init", hearts, "--add", "--tasks", "Lung")
+    after = [line.split(",") for line in (hearts/"labels.csv").read_text().splitlines()]
+    assert status == 0 and after[0] == [*before[0], "Lung"] and after[1:] == [[*row, ""] for row in before[1:]]
+    assert "made masks/Lung" in told and "look at them once more" in told
+    told = " ".join(said(capsys, "check", hearts, "--workers", 0)[1].split())
+    assert "Lung" in told and "blank" in told
 
 
 @pytest.mark.parametrize("spelling", ["outlines", "masks"])
@@ -513,7 +522,7 @@ def test_films_that_all_have_masks_are_told_what_is_missing(hearts):
 
 def test_a_finding_that_comes_later_needs_a_column(hearts, capsys):
     status, out, _ = said(capsys, "init", hearts, "--tasks", "Heart", "Nodule")
-    assert status == 0 and "labels.csv has no column Nodule: add it" in out and "no column Heart" not in out
+    assert status == 0 and "labels.csv has no column Nodule: chexseg init" in out and "no column Heart" not in out
 
 
 def test_a_finding_whose_column_is_blank_says_what_to_fill_in(hearts, capsys):
