@@ -435,12 +435,8 @@ def _by_patient(ids, patients)->dict: # patient -> films; each film is its own w
     return groupby(ids, lambda i: i if patients is None else patients[i])
 
 # %% ../nbs/15_data.ipynb #0149
-def _even_draw(
-    films:list, # n patients, each a list of films, in random order
-    shows:np.ndarray, # int (n, tasks), how many films of each patient show each task
-    n:int, # how many films to draw
-)->list: # films
-    "Draw films, always for the task that has the fewest so far."
+def _even_draw(films, shows, n)->list: # n films, always for the task that has the fewest so far
+    # films: of each patient, in random order; shows: int (patients, tasks), how many of them show each task
     drawn = []
     count = np.zeros(shows.shape[1], int)
     while shows.any() and len(drawn) < n:
@@ -487,19 +483,21 @@ def assign_roles(
     experts:int=12, # how many expert films
     seed:int=0, # for the draw
     held:float=0., # share of the training films that are held out
+    kept=(), # validation films that are experts whatever the draw
 )->Study: # its table has a column `role`
     "Training films are weak or held out; validation films become expert or valid; all by patient; test films are test."
     table = study.table.assign(role=study.table.split.map(ROLES))
     val = table[table.split == "val"]
     patients = dict(zip(val.id, val.patient))
-    drawn = stratified_experts(list(val.id), study.experts, experts, seed, patients, healthy=True)
+    others, more = [i for i in val.id if i not in {*kept}], max(0, experts - len(kept))
+    drawn = [*kept, *stratified_experts(others, study.experts, more, seed, patients, healthy=True)]
     table.loc[table.id.isin(drawn), "role"] = "expert"
     taught = set(table.patient[table.role == "expert"])
     table = table[~((table.role == "valid") & table.patient.isin(taught))].reset_index(drop=True)
     _check_roles(table, study.root, experts)
     if held:
-        kept = hold_out(replace(study, table=table).part("weak"), held, seed)[1]
-        table.loc[table.id.isin(kept.ids), "role"] = "held"
+        apart = hold_out(replace(study, table=table).part("weak"), held, seed)[1]
+        table.loc[table.id.isin(apart.ids), "role"] = "held"
     return replace(study, table=table)
 
 # %% ../nbs/15_data.ipynb #0170

@@ -18,7 +18,7 @@ import pandas as pd
 from .choices import Choices, make_choices, option_values, value_text
 from .classifier import load_classifier
 from .core import ChexsegError, StrPath, digest, read_json, world, write_json
-from .data import Study
+from .data import Study, assign_roles
 from .inference import load_segmenter
 from .own import find_file
 from .runs import Run, kept_tasks
@@ -146,6 +146,28 @@ def join_experts(
     table = table.assign(split=split)[apart].reset_index(drop=True)
     return replace(study, table=check_splits(table, need=("train", "val", "test")))
 
+# %% ../nbs/73_go_on.ipynb #judge1
+def _taught(study, first, asked)->list: # validation films that the first run has had as experts; asked: for how many
+    was = {*first.table.id[first.table.role == "expert"]}
+    taught = [i for i in study.part("valid").ids if i in was and i in study.experts]
+    if len(taught) > asked:
+        warnings.warn(f"{len(taught)} films are expert films, and not {asked}: {first.folder} has learnt from them.")
+    return taught
+
+# %% ../nbs/73_go_on.ipynb #judge2
+def _judges(table, first)->pd.Series: # roles; table: of a study with roles
+    if not (table.role == "held").any():
+        return table.role
+    was = first.table
+    apart, taught = {*was.patient[was.role == "held"]}, {*was.patient[was.role != "held"]}
+    held = table.patient.isin(apart) | ((table.role == "held") & ~table.patient.isin(taught))
+    training = table.role.isin(["weak", "held"])
+    if not (held & training).any():
+        warnings.warn(f"{first.folder} has learnt from all training films, so the state of the classifier and all "
+                      "cutoffs are chosen on films that it has learnt from: they may be too sure.")
+        return table.role
+    return table.role.mask(training, held.map({True: "held", False: "weak"}))
+
 # %% ../nbs/73_go_on.ipynb #0022
 def _networks(first)->list: # the weights that a run may go on from, as they are called in its folder
     names = ["classifier", *(f"segmenters/{m}" for m in first.choices.run.methods)]
@@ -179,13 +201,18 @@ def begin_study(
 
 # %% ../nbs/73_go_on.ipynb #0024
 def begin_roles(
-    study:Study, # with roles
+    study:Study, # as from `begin_study`
     run:Run, # about to begin
-)->Study: # the same
-    "Refuse a test that would be none; nothing happens where a run goes on from none."
-    if run.choices.run.begin:
-        check_untaught(study, Run(run.choices.run.begin))
-    return study
+    experts:int, # how many expert films
+    held:float, # share of the training films that are held out
+)->Study: # with roles
+    "Give films their roles; a run that goes on is tested, and chooses, on nothing that the first one has learnt from."
+    if not run.choices.run.begin:
+        return assign_roles(study, experts, run.choices.run.seed, held)
+    first = Run(run.choices.run.begin)
+    study = assign_roles(study, experts, run.choices.run.seed, held, _taught(study, first, experts))
+    check_untaught(study, first)
+    return replace(study, table=study.table.assign(role=_judges(study.table, first)))
 
 # %% ../nbs/73_go_on.ipynb #0025
 def begun_from(

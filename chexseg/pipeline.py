@@ -29,7 +29,7 @@ from .boxed_masks import into_boxes, kept_boxes, weak_maps
 from .cards import write_cards
 from .check import check_measured, experts_to_draw
 from .cost import checked_study, training_steps
-from .data import assign_roles, understood, view_counts
+from .data import understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
                                 iou_from_areas, save_areas)
 from .go_on import begin_roles, begin_study, begun_from, pictures_digest, run_choices, tell_changed
@@ -146,7 +146,7 @@ def run_prepare(run):
     said = "\n".join([str(opened), understood(opened), *[fewer]*bool(fewer)])
     print(said, flush=True)
     held = .1 if c.study.tune_on == "experts" else 0.
-    study = begin_roles(assign_roles(opened, experts, c.run.seed, held), run)
+    study = begin_roles(opened, run, experts, held)
     if any(METHODS[m].recipe != "weak" for m in c.run.methods):
         check_shown(study.experts, study.part("expert").ids, opened.part("valid").ids)
     check_measured(study)
