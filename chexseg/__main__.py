@@ -21,8 +21,8 @@ from .core import ChexsegError, atomic_path, counted, typed, world, write_json
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path, tell_used)
-from .settings import (EXIT_TEXT, FIRST_STEPS, PREDICTS, SHELLS, Parser, completion, hushed, leave_pipe, notes,
-                              system_text, with_config, without_films)
+from .settings import (EXIT_TEXT, FIRST_STEPS, GO_ON, PREDICTS, SHELLS, Parser, completion, hushed, leave_pipe, notes,
+                              system_text, telling_end, with_config, without_films)
 
 # %% ../nbs/82_cli.ipynb #0007
 def _option(default, help, bounds="")->dict: # arguments of argparse's `add_argument`
@@ -89,17 +89,19 @@ def _add_studies(commands):
 
 # %% ../nbs/82_cli.ipynb #0018
 def _add_model(p):
-    p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: %(default)s)")
+    p.add_argument("--model", default="runs/demo", help="run folder, or a segmenter (default: runs/demo)")
     p.add_argument("--method", choices=METHODS, help="which of the run's segmenters (default: its last)")
 
 def _add_predict(commands):
     p = commands.add_parser("predict", help="outline films with a run's segmenter", description=PREDICTS)
     p.add_argument("films", nargs="+", metavar="FILM", help="DICOM, JPEG, PNG, TIFF or BMP; a folder of them; a pattern")
+    p.add_argument("--config", metavar="FILE", help="options from a TOML file; those that are typed win")
     _add_model(p)
-    p.add_argument("--out", default="predictions", help="folder for what is found (default: %(default)s)")
+    p.set_defaults(model=None) # so that a file may name it
+    p.add_argument("--out", help="folder for what is found (default: predictions)")
     p.add_argument("--write", nargs="+", metavar="WHAT", help="overlays, masks, json or csv (default: all); and "
                    "dicom-seg, which carries the identifiers of the patients of DICOM films")
-    p.add_argument("--overwrite", action="store_true", help="write over what is there already; never over a film")
+    p.add_argument("--overwrite", action="store_true", default=None, help="write over what is there; never over a film")
     _add_device(p)
 
 # %% ../nbs/82_cli.ipynb #0020
@@ -126,8 +128,8 @@ def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; what is there stays as it is")
     p.add_argument("--tasks", nargs="+", metavar="NAME", help="what is to be found, as you call it (default: Finding)")
-    p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the others; with "
-                   "--tasks, give it columns for more findings")
+    p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the others; "
+                   "with --tasks, give it columns for more findings")
 
 # %% ../nbs/82_cli.ipynb #0026
 FORMAT_NAMES = ("chexlocalize", "outlines", "coco", "labelme", "chestx-det", "siim", "chexmask", "png", "colours", "yolo",
@@ -302,10 +304,12 @@ def _study(study, run, **chosen):
     print(table.round(3).to_string())
 
 # %% ../nbs/82_cli.ipynb #0059
-def _predict(films, model, method, out, write, overwrite)->int: # exit status
+def _predict(films, model=None, method=None, out=None, write=None, overwrite=False)->int: # exit status
     from chexseg.predict import OUTPUTS, find_inputs, predict_files, shown_text, unlike_text
-    path, files = segmenter_path(model, method), find_inputs(films, out)
+    out, overwrite = out or "predictions", bool(overwrite)
+    path, files = segmenter_path(model or "runs/demo", method), find_inputs(films, out)
     plain = begin_segs(write, out, overwrite, files)
+    print(f"{counted(len(files), 'film')} to be outlined", flush=True)
     done = predict_files(path, files, out, overwrite, OUTPUTS if plain is None else plain)
     n, lost = len(done.masks), done.wrong
     again = f" ({done.before:,} of them before; --overwrite does them anew)"*bool(done.before)
@@ -468,13 +472,8 @@ def _do(command, given, quiet)->int: # exit status
         _log(folder, "note", text)
         if not quiet:
             print(f"chexseg: note: {text}", file=screen, flush=True)
-    with notes(note), hushed(quiet), _on(given.pop("device", None)):
+    with notes(note), hushed(quiet), telling_end(command in GO_ON), _on(given.pop("device", None)):
         return _command(command, **given)
-
-# %% ../nbs/82_cli.ipynb #0090
-def _with_file(given)->dict: # options, completed by a file where one is named
-    file = given.pop("config", None)
-    return given | with_config(given, file) if file else given
 
 # %% ../nbs/82_cli.ipynb #3c97b01c
 _PLACES = ("data", "folder", "run", "out", "model", "config", "json", "what", "file", "facts", "films", "folders",
@@ -495,7 +494,8 @@ def main(argv=None # arguments; those of the command line when None
     quiet, debug = given.pop("quiet", False), given.pop("debug", False)
     try:
         _refuse_empty(given)
-        given = _with_file(given)
+        if file := given.pop("config", None):
+            given |= with_config(given, file, command)
         status, why = _do(command, given, quiet), ""
         sys.stdout.flush()
     except BrokenPipeError:
@@ -508,7 +508,7 @@ def main(argv=None # arguments; those of the command line when None
         print(f"chexseg: {why}", file=sys.stderr)
     except KeyboardInterrupt:
         status, why = 130, "stopped"
-        again = "; the same command goes on where it was"*(command in ("predict", "run", "study", *STAGES))
+        again = "; the same command goes on where it was"*(command in GO_ON)
         print(f"chexseg: stopped{again}.", file=sys.stderr)
     _log(_logged_run(command, given), f"chexseg {command}: exit status {status}", why)
     return status

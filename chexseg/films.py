@@ -53,6 +53,10 @@ def _pydicom(): # the module `pydicom`
     return pydicom
 
 # %% ../nbs/12_films.ipynb #0018
+def _refuse_empty(path): # a film that was cut off before its first byte
+    if os.path.isfile(path) and not os.path.getsize(path):
+        raise ChexsegError(f"{path} is empty, with 0 bytes: copy it again.")
+
 def _dicom(
     path, # a DICOM file
     make, # function of pydicom's data set
@@ -60,6 +64,7 @@ def _dicom(
 ): # what `make` returns
     "Make something of a DICOM file, or say in one sentence why that cannot be done."
     pydicom = _pydicom()
+    _refuse_empty(path)
     try:
         return make(pydicom.dcmread(path, force=True, **kwargs))
     except Exception as e:
@@ -104,6 +109,7 @@ def _check_file(path # a film
         raise ChexsegError(f"{path} is a folder, not a film: name a file.")
     if not os.path.exists(path):
         raise ChexsegError(f"{path} does not exist: check the folder and the label file's paths.")
+    _refuse_empty(path)
 
 # %% ../nbs/12_films.ipynb #0034
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP") # of Pillow's some forty, the ones that films come in

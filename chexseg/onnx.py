@@ -46,9 +46,11 @@ class _Answers(nn.Module):
 
 # %% ../nbs/77_onnx.ipynb #0014
 _INPUT = ("films, float32 (batch, 1, side, side): greys divided by 255, air dark and bone bright, the film shrunk to "
-          "fit and centred on black; what follows (norm) is in the network")
+          "fit, its longer side to side, and centred on black (Pillow's Image.resize with BILINEAR and reducing_gap=3; "
+          "another way to shrink it gives other masks); what follows (norm) is in the network")
 _RULE = ("a pixel has a finding where its probability is above the threshold, if the film's score is at least the "
-         "cutoff; outputs: probs (batch, tasks, side, side), scores (batch, tasks)")
+         "cutoff; for masks at the film's size the probabilities of the part where it lies are enlarged bilinearly first; "
+         "outputs: probs (batch, tasks, side, side), scores (batch, tasks)")
 
 def _metadata(model, card)->dict: # name -> JSON
     config = model.config

@@ -222,9 +222,58 @@ def test_predict_ends_with_1_where_no_film_could_be_outlined(one_task, tmp_path,
     assert status == 1 and "No film could be outlined" in sentence
     failed = pd.read_csv(out/"failed.csv")
     assert (failed.id.tolist(), failed.path.tolist()) == (["broken"], [str(broken)])
-    assert [f.name for f in out.iterdir()] == ["failed.csv"]
+    assert [f.name for f in out.glob("[!.]*")] == ["failed.csv"]
     assert said(capsys, "predict", broken, "--model", one_task.folder, "--out", tmp_path/"b", "--write", "json")[0] == 1
     assert not (tmp_path/"b").exists()
+
+
+def test_a_prediction_begun_twice_works_once(films, one_task, tmp_path, capsys):
+    film = film_in(films/"chexlocalize/CheXpert/test")
+    command = ("predict", film, "--model", one_task.folder, "--out", tmp_path/"out")
+    holds = "import sys; from chexseg.owners import owned\nwith owned(sys.argv[1]):\n    print(flush=True)\n    input()"
+    with subprocess.Popen([sys.executable, "-c", holds, str(tmp_path/"out")], stdin=-1, stdout=-1, text=True) as other:
+        other.stdout.readline()
+        status, sentence = said(capsys, *command)
+        other.communicate("\n")
+    assert status == 1 and f"is being worked on by process {other.pid}" in sentence
+    assert not list((tmp_path/"out").glob("[!.]*"))
+    assert said(capsys, *command)[0] == 0
+
+
+def test_films_that_are_not_given_again_are_told(films, one_task, tmp_path, capsys):
+    both = sorted((films/"chexlocalize/CheXpert/test").rglob("*.jpg"))[:2]
+    command = ("--model", one_task.folder, "--out", tmp_path)
+    assert said(capsys, "predict", *both, *command, "--write", "masks", "csv")[0] == 0
+    status, sentence = said(capsys, "predict", both[0], *command, "--write", "masks", "csv")
+    assert status == 0 and "also holds pictures of 1 film that it was given before and not this time" in sentence
+
+
+def test_predict_reads_its_options_from_a_file(films, one_task, tmp_path, capsys):
+    film = film_in(films/"chexlocalize/CheXpert/test")
+    text = f"model = {str(one_task.folder)!r}\nout = {str(tmp_path/'a')!r}\nwrite = ['csv']"
+    (tmp_path/"night.toml").write_text(text)
+    assert main(["predict", str(film), "--config", str(tmp_path/"night.toml")]) == 0
+    assert "1 film to be outlined" in capsys.readouterr().out # before the work, for a log
+    assert sorted(f.name for f in (tmp_path/"a").glob("[!.]*")) == ["done.jsonl", "films.csv"]
+    typed = ("--out", tmp_path/"b", "--write", "masks") # wins
+    assert said(capsys, "predict", film, "--config", tmp_path/"night.toml", *typed)[0] == 0
+    assert sorted(f.name for f in (tmp_path/"b").glob("[!.]*")) == ["done.jsonl", "masks"]
+    (tmp_path/"night.toml").write_text("overwrite = 'yes'")
+    status, sentence = said(capsys, "predict", film, "--config", tmp_path/"night.toml")
+    assert status == 1 and "night.toml: overwrite='yes' is not true or false" in sentence
+
+
+def test_a_prediction_that_is_ended_from_outside_says_so(films, one_task, tmp_path):
+    many = [str(f) for f in sorted((films/"chexlocalize/CheXpert/test").rglob("*.jpg"))]*50
+    slow = ("import sys, time, chexseg.predict as p; from chexseg.__main__ import main\n"
+            "p._block = lambda *args: (print('now', flush=True), time.sleep(60))\nmain(sys.argv[1:])")
+    command = [sys.executable, "-c", slow, "predict", *many, "--model", str(one_task.folder), "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as job:
+        while job.stdout.readline() not in ("now\n", ""):
+            pass
+        job.terminate()
+        _, err = job.communicate()
+    assert job.returncode == -15 and "ended from outside (SIGTERM); the same command goes on where it was" in err
 
 
 def test_predict_takes_folders_and_patterns(films, one_task, tmp_path, capsys):
@@ -234,7 +283,7 @@ def test_predict_takes_folders_and_patterns(films, one_task, tmp_path, capsys):
         out = tmp_path/str(k)
         assert said(capsys, "predict", what, "--model", one_task.folder, "--out", out, "--write", "csv", "json")[0] == 0
         assert len(pd.read_csv(out/"films.csv")) == n
-        assert sorted(f.name for f in out.iterdir()) == ["done.jsonl", "films.csv", "segmentations.json"]
+        assert sorted(f.name for f in out.glob("[!.]*")) == ["done.jsonl", "films.csv", "segmentations.json"]
     status, sentence = said(capsys, "predict", tmp_path/"*.dcm", "--model", one_task.folder, "--out", tmp_path/"out")
     assert status == 1 and "name a film, a folder of films or a pattern" in sentence
 
