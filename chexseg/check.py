@@ -8,6 +8,8 @@ __all__ = ['check_measured', 'experts_to_draw', 'balance_table', 'Checked', 'che
 
 # %% ../nbs/18_check.ipynb #17724bfe
 import io
+import re
+import re
 import textwrap
 from collections import Counter
 from contextlib import redirect_stdout
@@ -58,7 +60,11 @@ def _all_labels(places, seen)->tuple: # places: folders to look in; a study tabl
             table, faults = _divided(table, seen)
             troubles += faults
         read += [] if table is None else [table]
-    return pd.concat(read, ignore_index=True) if read else None, troubles
+    if not read:
+        return None, troubles
+    table = pd.concat(read, ignore_index=True)
+    table.attrs["not_labels"] = {c: v for t in read for c, v in t.attrs.get("not_labels", {}).items()}
+    return table, troubles
 
 # %% ../nbs/18_check.ipynb #0017
 def _mask_files(places)->dict: # name of a file or folder -> function that reads it
@@ -81,13 +87,14 @@ def _all_masks(places)->tuple: # a `MaskSet` of all films, and troubles
 
 # %% ../nbs/18_check.ipynb #0021
 def _by_hand(table, masks, tasks, views)->Study: # of what could be read; tasks: those asked for, or None
-    have = [c for c in table if c not in KEYS]
+    have, others = [c for c in table if c not in KEYS], table.attrs.get("not_labels", {})
     usual = in_order(set(masks.tasks) & set(have)) or [t for t in TASKS if t in have] or have
     wanted = {"frontal": table.view != "lateral", "lateral": table.view == "lateral"}.get(views, table.view.notna())
     table = table[wanted].reset_index(drop=True)
     tasks = [t for t in tasks or usual if t in have] or usual
     experts = MaskSet(masks.masks, in_order({*masks.tasks, *tasks})).select(tasks).subset(table.id)
-    return Study(table, tasks, experts, annotated=sorted(table.split[table.id.isin(experts.ids)].unique()))
+    annotated = sorted(table.split[table.id.isin(experts.ids)].unique())
+    return Study(table, tasks, experts, annotated=annotated, not_labels=others)
 
 # %% ../nbs/18_check.ipynb #0024
 def _opened(folder, tasks, views)->tuple: # a `Study`, or None and why it cannot be opened
@@ -98,11 +105,14 @@ def _opened(folder, tasks, views)->tuple: # a `Study`, or None and why it cannot
         return None, str(e)
 
 # %% ../nbs/18_check.ipynb #0027
-def _shared_patients(table): # yields troubles
+def _shared_patients(table, others=()): # yields troubles; others: columns of the label file that hold no labels
     splits = table.groupby("patient").split.unique()
     if len(table) and (table.patient == table.id).all():
-        yield Trouble("note", "patient", "", "Every film counts as a patient of its own: if that is wrong, fill the column "
-                      "Patient, so that nobody is both learnt from and tested on.")
+        near = [c for c in others if re.search("pat(?!h)|subject|person|proband|mrn", c, re.I)]
+        mend = (f"if {near[0]!r} says whose they are, call that column Patient" if near else
+                "if that is wrong, fill the column Patient")
+        yield Trouble("look" if near else "note", "patient", "", f"Every film counts as a patient of its own: {mend}, so "
+                      "that nobody is both learnt from and tested on.")
     for patient, where in splits[splits.map(len) > 1].items():
         yield Trouble("stop", "patient", patient, f"Patient {patient!r} is in the splits {' and '.join(sorted(where))}: "
                       "keep the films in one split.")
@@ -377,7 +387,7 @@ def _of_study(study, side, workers, boxes=None): # yields the troubles of films,
     sizes = {f.id: (f.height, f.width) for f in films[films.wrong == ""].itertuples()}
     yield from film_troubles(screening, side)
     yield from _overlap(study, screening)
-    yield from _shared_patients(study.table)
+    yield from _shared_patients(study.table, study.not_labels)
     yield from _gaps(study)
     yield from _one_sided(study)
     yield from _always(study)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from pycocotools import mask as coco
 
-from .core import ChexsegError, atomic_path, check_name, check_tasks, checks_arguments, progress, rng
+from .core import ChexsegError, atomic_path, check_name, check_tasks, checks_arguments, counted, progress, rng
 from .masks import MaskSet, check_size, check_sizes
 from .tables import patient_of
 
@@ -236,8 +236,8 @@ def miou(
     if len(lost) == len(each):
         raise ChexsegError(f"No film has a mask of {' or '.join(lost)}: nothing to average, a class needs a positive.")
     if lost:
-        note = f"No film counts for {', '.join(lost)}: left out of {mean}, now over {len(each) - len(lost)} tasks."
-        warnings.warn(note, stacklevel=2)
+        rest = counted(len(each) - len(lost), "task")
+        warnings.warn(f"No film counts for {', '.join(lost)}: left out of {mean}, now over {rest}.", stacklevel=2)
     return pd.concat([each, pd.Series({mean: each.mean()})])
 
 # %% ../nbs/49_evaluation.ipynb #0075

@@ -55,7 +55,7 @@ def _pydicom(): # the module `pydicom`
 # %% ../nbs/12_films.ipynb #0018
 def _refuse_empty(path): # a film that was cut off before its first byte
     if os.path.isfile(path) and not os.path.getsize(path):
-        raise ChexsegError(f"{path} is empty, with 0 bytes: copy it again.")
+        raise ChexsegError(f"{path} cannot be read, it is empty, with 0 bytes: copy it again.")
 
 def _dicom(
     path, # a DICOM file

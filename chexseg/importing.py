@@ -295,13 +295,16 @@ def plan_import(
     return replace(plan, before=MaskSet.read(file) if file.exists() else MaskSet({}, []))
 
 # %% ../nbs/24_importing.ipynb #0049
+def _lacking(plan)->list: # findings without a column in the label file that is there
+    have = {task_of(str(c).strip()) for c in plan.place.labels}
+    return [t for t in plan.masks.tasks if t not in have]
+
 def _new_labels(plan)->pd.DataFrame: # text; None where labels.csv is kept
     place, masks = plan.place, plan.masks
     if place.labels is None:
         drawn = masks if _mask_file(plan) == "masks.json" else MaskSet({}, masks.tasks)
         return new_labels(place, masks).assign(Split=new_labels(place, drawn).Split)
-    have = {task_of(str(c).strip()) for c in place.labels}
-    return filled_labels(place, masks) if plan.overwrite or not set(masks.tasks) <= have else None
+    return filled_labels(place, masks) if plan.overwrite or _lacking(plan) else None
 
 # %% ../nbs/24_importing.ipynb #0051bx
 def _again(plan)->list: # ids of films of which the file has other masks than it would get
@@ -346,9 +349,9 @@ def problems(plan:Plan # from `plan_import`
     if (again := _again(plan)) and not plan.overwrite:
         said.append(f"{folder/_mask_file(plan)} has other masks of {counted(len(again), 'film')} of {plan.path}, first "
                     f"{again[0]!r}: name another folder, or let the new ones take their place (--overwrite).")
-    if plan.place.labels is not None and _new_labels(plan) is not None and not plan.overwrite:
-        said.append(f"{folder/'labels.csv'} is there already: name another folder, or let its blanks be filled in, "
-                    "while what you have written stays (--overwrite).")
+    if plan.place.labels is not None and not plan.overwrite and (lost := _lacking(plan)):
+        said.append(f"{folder/'labels.csv'} has no column {', '.join(lost)}: name the one that is meant (--rename "
+                    f"{lost[0]!r}=COLUMN), or have it added; what you have written stays (--overwrite).")
     if both := _elsewhere(plan):
         said.append(f"{folder} holds masks of {counted(len(both), 'film')} of {plan.path} in outlines.json or masks/ "
                     f"already, first {both[0]!r}, and only one can count: take them out, or name another folder.")
@@ -357,10 +360,8 @@ def problems(plan:Plan # from `plan_import`
 # %% ../nbs/24_importing.ipynb #0056
 def _films_line(plan)->list: # what the file has films for
     n, have, names = len(plan.masks), len(plan.place.films), plan.told.strangers
-    said = [f"{have:,} at hand; the file tells of {n:,} of them, and says nothing of {have - n:,}"]
-    if names:
-        said.append(f"left out: {counted(len(names), 'name')} in the file without a film here, first {names[0]!r}")
-    return said
+    lost = [f"left out: {counted(len(names), 'name')} in the file without a film here, first {i!r}" for i in names[:1]]
+    return [f"{have:,} at hand; the file tells of {n:,} of them, and says nothing of {have - n:,}", *lost]
 
 def _findings_line(plan)->list: # how many films show each finding
     masks = plan.masks
@@ -379,8 +380,8 @@ def _lost_line(plan)->list: # what does not come along
     boxed = {"boxes.json": "the boxes give image labels, and bounds of pseudo-masks on training films (boxes.json); "
                            "nobody is scored against them",
              "masks.json": "the boxes are taken for what experts drew: scores will be scores against boxes"}
-    loses = [plan.adapter.loses]*bool(plan.adapter.loses)
-    return [*loses, *[boxed[_mask_file(plan)]]*(plan.told.boxes is not None), *plan.told.notes] or ["nothing"]
+    said = plan.adapter.loses, plan.told.boxes is not None and boxed[_mask_file(plan)], *plan.told.notes
+    return [text for text in said if text] or ["nothing"]
 
 # %% ../nbs/24_importing.ipynb #0058
 def _mask_line(plan)->str: # the file of masks, and what becomes of those that are there
@@ -397,7 +398,8 @@ def _written_line(plan)->list: # names of files, and what becomes of labels
     if labels is None:
         return [masks, "labels.csv is there, and is left as it is; --overwrite fills its blanks in"]
     if plan.place.labels is not None:
-        return [masks, "labels.csv: columns are added and blanks are filled; what is filled in stays"]
+        added = "columns are added and blanks are filled; what is filled in stays"
+        return [masks, f"labels.csv: {added if plan.overwrite else 'it lacks ' + ', '.join(_lacking(plan))}"]
     counts = Counter(labels.Split)
     drawn = ", ".join(f"{counts[s]} {s}" for s in ("train", "val", "test"))
     told = f"drawn ({drawn}), for hardly a film is without a mask"

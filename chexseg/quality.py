@@ -61,7 +61,8 @@ def mask_quality(
 )->pd.DataFrame: # one row a task, then mIoU; one column a gate
     "IoU (either) of pseudo-masks with the experts', by what they are gated with."
     plain = areas_table(masks, part.masks, part.ids, part.tasks)
+    mean = "the mIoU of pseudo-masks on validation films" # for what is told of tasks without a film
     def scored(labels):
         passed = labels is None or label_gate(labels)
-        return miou(fractions(replace(plain, shared=plain.shared*passed, pred=plain.pred*passed)))
-    return pd.DataFrame({name: scored(labels) for name, labels in gates.items()})
+        return miou(fractions(replace(plain, shared=plain.shared*passed, pred=plain.pred*passed)), mean)
+    return pd.DataFrame({name: scored(labels) for name, labels in gates.items()}).rename({mean: "mIoU"})

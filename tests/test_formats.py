@@ -235,7 +235,8 @@ def test_nothing_is_written_over(coco, tmp_path, capsys):
     (folder/"masks.json").unlink()
     status, _, err = said(capsys, *command)
     assert status == 1 and "what you have written stays (--overwrite)" in err
-    assert "labels.csv is there already" in err and not (folder/"masks.json").exists()
+    assert "labels.csv has no column Cardiomegaly: name the one that is meant (--rename 'Cardiomegaly'=COLUMN)" in err
+    assert not (folder/"masks.json").exists()
     assert said(capsys, *command, "--overwrite")[0] == 0
     now = pd.read_csv(folder/"labels.csv", dtype=str, keep_default_na=False)
     assert now.Ward.tolist() == ["B3"]*N and now.Edema[0] == "-1" and now.Edema[1] == "0"
