@@ -453,13 +453,14 @@ def init_folder(
     fresh = [f"made {folder}, which was not there"]*(not folder.exists())
     fresh += [f"{len(tasks)} findings: {', '.join(tasks)} (a name of several words needs quotes)"]*(len(tasks) > 1)
     films, masks = _films_and_masks(folder)
+    lacks = _lacking(folder, tasks) if (folder/"labels.csv").exists() else [] # refused before anything is made
     new = _make_folders(folder, tasks, films)
     texts = {"labels.csv": _rows(folder, films, tasks), "README.txt": _readme(folder, tasks)}
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
     made = [*new, *(n for n, w in written.items() if w)]
     kept = [n for n, w in written.items() if not w]
     said = fresh + [f"made {n}" for n in made] + [f"{n} was there and is left as it is" for n in kept]
-    said += _listed(films, folder) if written["labels.csv"] else _lacking(folder, tasks)
+    said += _listed(films, folder) if written["labels.csv"] else lacks
     said += _not_listed(masks, folder)
     hint = f"no film is there yet: put them into films, then list them, chexseg init {typed(folder)} --add"
     return said + [hint]*(not films)

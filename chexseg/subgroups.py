@@ -17,7 +17,7 @@ from .core import ChexsegError, check_name, check_tasks, counted, image_id, refu
 from .evaluation import Fractions, fractions, interval, miou, patients_for, resample, score_text
 from .runs import Run, as_run
 from .show import color_of
-from .tables import PATIENT_FACTS
+from .tables import PATIENT_FACTS, separator
 
 # %% ../nbs/62_subgroups.ipynb #0006
 FEW = 20 # patients; a group of fewer is flagged
@@ -41,9 +41,11 @@ def _known_by(facts, films, path)->pd.Series: # a row of the file for each film:
 def _read_facts(path, films)->pd.DataFrame: # index id: columns of the file, those of `PATIENT_FACTS` by their keys
     refuse_device(path)
     try:
-        facts = pd.read_csv(path, dtype={"id": str, "Patient": str})
+        facts = pd.read_csv(path, sep=separator(path), dtype={"id": str, "Patient": str})
     except FileNotFoundError:
         raise ChexsegError(f"{path} does not exist: check the name.") from None
+    except UnicodeDecodeError:
+        raise ChexsegError(f"{path} is not in UTF-8: save it anew as CSV UTF-8.") from None
     except (OSError, ValueError) as e:
         raise ChexsegError(f"{path} cannot be read as a CSV file ({str(e).strip()}): name another one.") from None
     if "Path" in facts and "id" not in facts:
@@ -140,7 +142,8 @@ def subgroup_table(
     asked = [by for by in groups if groups[by].nunique() > 1]
     if not asked:
         raise ChexsegError(f"Nothing is known that divides the test films of {run.folder} into groups: give a table "
-                           "with a column id, Path or Patient and one for each question (--facts FILE).")
+                           "with a column id, Path or Patient and one for each question (--facts FILE), such as the label "
+                           "file of your own folder.")
     rows = [row for by in asked for c in conventions for m in methods for row in _by_one(films, by, groups[by], m, c)]
     return pd.DataFrame(rows)
 
