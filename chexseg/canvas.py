@@ -79,14 +79,17 @@ const HELP = [["drag", "draw a line around something"],
   ["right click a point", "delete it (or Delete)"],
   ["Shift + drag inside", "move an outline"], ["Delete inside", "delete an outline"],
   ["wheel, Alt + drag", "zoom, move the film"], ["← →", "films"], ["1 … 9, 0", "findings"],
-  ["Ctrl Z, Ctrl Y", "undo, redo"], ["A", "auto brightness and contrast: on, off; a dark film begins with it"], ["H", "hide outlines while held"],
+  ["Ctrl Z, Ctrl Y", "undo, redo"], ["H", "hide outlines while held"],
+  ["A", "auto brightness and contrast: on, off; a dark film begins with it"],
   ["This finding, All", "begin with the outlines of somebody else, then correct them"],
+  ["Show", "the outlines of somebody else beside your own, as dashed lines"],
   ["Next unread", "the next film that nobody has read; a line of three points or more is closed first"],
   ["Clear this finding", "take all its outlines away"]];
 function build(el) {
   const button = (text, title, does) => make("button", { textContent: text, title, onclick: does });
-  const ui = { canvas: make("canvas", { className: "film", tabIndex: 0 }), place: make("b"), said: make("div"),
-    tasks: make("div", { className: "tasks" }), source: make("select", { title: "whose outlines" }), button };
+  const label = "The film. Outlines are drawn with a mouse, a pen or a finger; the keys that work are under Help.";
+  const ui = { canvas: make("canvas", { className: "film", tabIndex: 0, role: "img", ariaLabel: label }),
+    place: make("b"), said: make("div"), tasks: make("div", { className: "tasks" }), source: make("select", { title: "whose outlines" }), button };
   const slider = (title) => make("input", { type: "range", min: 20, max: 400, value: 100, title });
   [ui.bright, ui.contrast] = [slider("brightness"), slider("contrast")];
   const help = make("details", {}, make("summary", { textContent: "Help" }), make("table", {},
@@ -126,6 +129,16 @@ function paintOutlines(ctx, d, toScreen) {
       if (active) outline.forEach((p, i) => paintPoint(ctx, toScreen(p), color, isHovered(d, o, i)));
     }
   }
+}
+function paintOthers(ctx, d, toScreen) { // what somebody else outlines
+  ctx.setLineDash([6, 4]);
+  for (const { name, color } of d.tasks) {
+    for (const outline of d.state.others[name] || []) {
+      trace(ctx, outline, toScreen, true);
+      stroke(ctx, color, 2);
+    }
+  }
+  ctx.setLineDash([]);
 }
 const isHovered = (d, o, i) => d.hover && d.hover.kind === "point" && d.hover.o === o && d.hover.i === i;
 function paintPoint(ctx, [x, y], color, large) {
@@ -249,6 +262,7 @@ function render({ model, el }) {
     if (film.complete) ctx.drawImage(film, d.x, d.y, d.size[1] * scale(), d.size[0] * scale());
     ctx.filter = "none";
     if (d.hidden) return;
+    paintOthers(ctx, d, toScreen);
     paintOutlines(ctx, d, toScreen);
     const line = d.drag && d.drag.points || d.open && d.open.length > 1 && [...d.open, d.at || d.open[0]];
     if (line) { trace(ctx, line, toScreen, false); stroke(ctx, "#fff", 1.5); }
@@ -308,7 +322,11 @@ function take(d, ui, state, { tell, turn, changed, choose, leave, undo }) { // w
   ui.source.append(...state.sources.map(s => make("option", { textContent: s })));
   const copy = (title, task) => button(title, "instead of what is drawn",
     () => { leave(); tell({ do: "copy", source: ui.source.value, task: task() }); });
-  const copies = make("span", {}, "copy from", ui.source, copy("This finding", () => d.task), copy("All", () => null));
+  const look = (source) => { leave(); tell({ do: "look", source }); };
+  ui.look = button("Show", "its outlines, as dashed lines", () => look(d.state.look ? "" : ui.source.value));
+  ui.source.onchange = () => { if (d.state.look) look(ui.source.value); };
+  const copies = make("span", {}, "copy from", ui.source, copy("This finding", () => d.task), copy("All", () => null),
+    ui.look);
   ui.nothing = button("Nothing to outline", "the film was read and shows none of these findings",
     (e) => { if (e.detail < 2) { leave(); tell({ do: "nothing" }); } }); // a double click is one press
   ui.bar.append(button("◀", "film before", () => turn(-1)), ui.place, button("▶", "next film", () => turn(1)),
@@ -320,9 +338,10 @@ function take(d, ui, state, { tell, turn, changed, choose, leave, undo }) { // w
 }
 function say(d, ui) { // beside the film: that a line is open, or what Python says
   if (!d.state) return;
-  const { said, asked, undo, redo } = d.state, n = d.open ? d.open.length : 0;
+  const { said, asked, undo, redo, look } = d.state, n = d.open ? d.open.length : 0;
   ui.undo.disabled = !undo && !n;
   ui.redo.disabled = !redo;
+  ui.look.ariaPressed = Boolean(look);
   ui.nothing.classList.toggle("waits", asked === "nothing");
   ui.said.classList.toggle("waits", Boolean(asked) || n > 0);
   if (ui.said.classList.contains("deaf")) return;
@@ -380,7 +399,7 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light
     paint();
   };
   canvas.addEventListener("wheel", (e) => { // only while the editor has the keyboard: otherwise the page scrolls
-    if (document.activeElement !== canvas) return;
+    if (!ui.root.contains(document.activeElement)) return;
     e.preventDefault();
     const k = Math.min(12, Math.max(1, d.zoom * Math.exp(-e.deltaY / 500))) / d.zoom;
     Object.assign(d, { zoom: d.zoom * k, x: e.offsetX - k * (e.offsetX - d.x), y: e.offsetY - k * (e.offsetY - d.y) });
@@ -393,10 +412,10 @@ function listen(d, ui, { toFilm, scale, tell, turn, changed, choose, undo, light
   ui.plain.onclick = () => auto(false);
   const less = () => finish(d.open ? back(d) : remove(d, d.hover));
   const enter = () => { if (d.open && d.open.length > 2) finish(close(d)); };
-  const keys = { Enter: enter, Escape: () => { d.open = null; paint(); },
+  const keys = { Enter: enter, " ": () => {}, Escape: () => { d.open = null; paint(); },
     Delete: less, Backspace: less, ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) };
   ui.root.onkeydown = (e) => {
-    if (/SELECT|INPUT|SUMMARY/.test(e.target.tagName) || e.key === "Enter" && e.target !== canvas) return;
+    if (/SELECT|INPUT|SUMMARY/.test(e.target.tagName) || /^(Enter| )$/.test(e.key) && e.target !== canvas) return;
     const z = e.key.toLowerCase(), command = e.ctrlKey || e.metaKey, book = ui.root.closest(".jp-Notebook");
     const task = /^[0-9]$/.test(e.key) && d.tasks[(Number(e.key) + 9) % 10];
     if (command && (z === "y" || z === "z" && e.shiftKey)) tell({ do: "redo" });
@@ -421,7 +440,7 @@ STYLE = """
 .chexseg-editor .bar span { display: inline-flex; gap: 6px; align-items: center }
 .chexseg-editor .bar b { min-width: 17em; max-width: 24em; text-align: center; white-space: nowrap; overflow: hidden;
   text-overflow: ellipsis }
-.chexseg-editor .desk { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start }
+.chexseg-editor .desk { position: relative; display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start }
 .chexseg-editor .film { flex: 1 1 400px; min-width: 0; background: #000; touch-action: none; outline: none;
   border-radius: 4px }
 .chexseg-editor .film:focus { box-shadow: 0 0 0 2px #4c8bf5 }
@@ -440,7 +459,8 @@ STYLE = """
 .chexseg-editor .said { min-height: 2.8em; opacity: .8; border-radius: 4px }
 .chexseg-editor .waits { background: #f5a52444; border-color: #f5a524; opacity: 1; box-shadow: 0 0 0 2px #f5a52444 }
 .chexseg-editor .said.deaf { color: #e5484d; opacity: 1; font-weight: 600 }
-.chexseg-editor details[open] { width: max-content; max-width: min(440px, 90vw) }
+.chexseg-editor details table { position: absolute; top: 0; right: 268px; width: min(430px, 100% - 268px); z-index: 2;
+  padding: 8px; border: 1px solid #8886; border-radius: 4px; background: var(--jp-layout-color1, Canvas); box-shadow: 0 3px 14px #0007 }
 .chexseg-editor th { text-align: left; font-weight: 600; padding-right: 8px; vertical-align: top; white-space: nowrap }
 .chexseg-editor td { text-align: left; white-space: normal }
 """

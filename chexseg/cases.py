@@ -19,7 +19,7 @@ from scipy import ndimage
 from .core import ChexsegError, StrPath, check_name, checks_arguments
 from .evaluation import areas_table, iou_from_areas
 from .explore import (CYAN, Explorer, column, dropdown, film_names, import_widgets, line_width, side_by_side,
-                             slider, stroke, thinned)
+                             slider, stroke, fitted)
 from .masks import iou
 from .outlines import read_annotations
 from .runs import as_run
@@ -111,7 +111,7 @@ def picture(self:CaseView,
     film = self.part.film(self.part.ids.index(id))
     tasks = [task] if task else self.part.tasks
     masks = self.sets[who].get(id, film.shape, tasks) if who != "film" else np.zeros((len(tasks), *film.shape), bool)
-    return overlay(thinned(film, side), np.stack([thinned(m, side) for m in masks]), tasks)
+    return overlay(fitted(film, side), np.stack([fitted(m, side) for m in masks]), tasks)
 
 # %% ../nbs/69_cases.ipynb #0018
 def swipe(
@@ -404,11 +404,11 @@ def error_picture(self:CaseView,
     side:int=512, # pixels on the screen, at most
 )->np.ndarray: # uint8 (h, w, 3)
     "The film with the expert's outline in white and the method's in blue."
-    film = thinned(self.part.film(self.part.ids.index(id)), side)
+    film = fitted(self.part.film(self.part.ids.index(id)), side)
     picture = np.repeat(film[..., None], 3, -1)
     mask, truth, *_ = self._facts(id, task, method or self.methods[-1])
     for m, color in ((truth, (255, 255, 255)), (mask, CYAN)):
-        stroke(picture, outline(thinned(m, side), line_width(film)), color)
+        stroke(picture, outline(fitted(m, side), line_width(film)), color)
     return picture
 
 # %% ../nbs/69_cases.ipynb #0062

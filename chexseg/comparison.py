@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['find_runs', 'RunList', 'list_runs', 'runs_text', 'changed_choices', 'check_same_test', 'RunPair', 'compare_runs',
-           'pair_text']
+           'pair_text', 'findings_text']
 
 # %% ../nbs/61_comparison.ipynb #081dc5e9
 import os
@@ -184,3 +184,15 @@ def pair_text(
     last = f"No differences: {pair.refused}" if pair.refused else (
         "difference: the second less the first, film by film; low and high: its 95% interval over patients.")
     return "\n\n".join([choices, scores, "\n".join(textwrap.wrap(last, 100))])
+
+# %% ../nbs/61_comparison.ipynb #byfind1
+def findings_text(run # a scored run, or its folder
+)->str: # one sentence, on `ours` where the run has it, else on its last method; empty where there is one finding
+    "What a method scores on each finding, the lowest first."
+    run = as_run(run)
+    methods = run.choices.run.methods
+    method = "ours" if "ours" in methods else methods[-1]
+    t = run.results()
+    t = t[(t.method == method) & (t.task != "mIoU")].dropna(subset=["mean"]).sort_values("mean")
+    said = ", ".join(f"{task} {score:.3f}" for task, score in zip(t.task, t["mean"]))
+    return f"{method}, finding by finding (mIoU either, of all methods in results.csv): {said}." if len(t) > 1 else ""

@@ -50,7 +50,7 @@ def _well_spelt(tasks, known)->list: # names of findings, none of which is anoth
 # %% ../nbs/71_outline_editor.ipynb #77dc2c30d
 def _source(name, masks, rename): # what is copied from, a `MaskSet` or what answers as one; read where a place is named
     masks = masks_from(masks) if isinstance(masks, (str, Path)) else masks
-    if not (hasattr(masks, "tasks") and hasattr(masks, "get")):
+    if not all(hasattr(masks, name) for name in ("tasks", "ids", "get")):
         raise ChexsegError(f"The source {name} is of type {type(masks).__name__}: give a MaskSet, or the file that holds one.")
     here = [text for text in rename if text.partition("=")[0].strip() in masks.tasks]
     return renamed(masks, here) if here else masks
@@ -71,12 +71,6 @@ def _as_part(films, tasks)->Part: # a part as it is; else a part of the files
     made = [d.name for d in sorted(folder.glob("masks/*")) if d.is_dir()] if folder else [] # by `chexseg init`
     return Part(pd.DataFrame(dict(id=list(named), path=[*map(str, named.values())])), tasks or made or TASKS)
 
-# %% ../nbs/71_outline_editor.ipynb #0046b
-def _some(part)->Part: # the same; refuse one without films
-    if not len(part):
-        raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
-    return part
-
 # %% ../nbs/71_outline_editor.ipynb #0007
 class Outlining:
     "Outlines on the films of a part, one film open at a time, each change kept in a file."
@@ -87,10 +81,13 @@ class Outlining:
         sources:dict=None, # name -> `MaskSet` or `RefinedSource` to copy from, or a file or folder of masks
         rename=(), # texts "OLD=NEW": what sources call a finding, and what it is called here
     ):
-        self.part = _some(_as_part(part, tasks))
+        self.part = _as_part(part, tasks)
+        if not len(self.part):
+            raise ChexsegError("There is no film to outline: give a part, files or a folder with at least one.")
         self.path = _json_file(path)
         self.sources = {name: _source(name, masks, rename) for name, masks in (sources or {}).items()}
         self.elsewhere = () # films whose masks are in another file, which need not be read
+        self.look, self.theirs = "", {} # the source that is shown, and what sources outline: (source, id) -> outlines
         self.kept = self._read() # id -> outlines, as in the file
         self.tasks = _well_spelt(tasks or self.part.tasks, self._findings())
         self.task = self.tasks[0]
@@ -189,7 +186,6 @@ def undo(self:Outlining):
     "Take the last change of the open film back."
     self._go_back(self.before, self.after)
 
-# %% ../nbs/71_outline_editor.ipynb #0015
 @patch
 def redo(self:Outlining):
     "Make the change that was undone last once more."
@@ -253,6 +249,18 @@ def _known(self:Outlining, source, task=None)->tuple: # a source, and which of t
                            f"rename=['{masks.tasks[0]}={task or self.tasks[0]}'].")
     return masks, tasks
 
+# %% ../nbs/71_outline_editor.ipynb #theirs1
+@patch
+def _of(self:Outlining, source)->dict: # finding -> what a source outlines on the open film, with few points
+    masks = self.sources[source]
+    if (source, self.id) not in self.theirs:
+        tasks = [t for t in self.tasks if t in masks.tasks and self.id in masks.ids]
+        known = zip(tasks, masks.get(self.id, self.size, tasks) if tasks else ())
+        tolerance = max(self.size)/340 # pixels
+        self.theirs[source, self.id] = {t: [_whole(few_points(o, tolerance), self.size) for o in large_contours(mask)]
+                                        for t, mask in known if mask.any()}
+    return self.theirs[source, self.id]
+
 # %% ../nbs/71_outline_editor.ipynb #0029b
 @patch
 def copy(self:Outlining,
@@ -261,12 +269,9 @@ def copy(self:Outlining,
 ):
     "Take outlines from somebody's masks, instead of what was drawn; tasks without a mask stay as they are."
     masks, tasks = self._known(source, task)
-    known = zip(tasks, masks.get(self.id, self.size, tasks))
-    tolerance = max(self.size)/340 # pixels
-    found = {t: [_whole(few_points(o, tolerance), self.size) for o in large_contours(mask)]
-             for t, mask in known if mask.any()}
+    found = {t: outlines for t, outlines in self._of(source).items() if t in tasks}
     if not found:
-        why = f"outlines no {task or 'finding'} on" if self.id in getattr(masks, "ids", [self.id]) else "does not know"
+        why = f"outlines no {task or 'finding'} on" if self.id in masks.ids else "does not know"
         raise ChexsegError(f"{source} {why} this film: draw what there is, or note that there is nothing.")
     drawn = self.entry or {}
     self._ask(f"copy {source}", [t for t in found if not task and drawn.get(t, found[t]) != found[t]])
@@ -303,7 +308,7 @@ def _said(desk): # where the work stands, in words
 # %% ../nbs/71_outline_editor.ipynb #offer1
 def _offer(desk): # what an unread film may begin with, in words
     known = [name for name, masks in desk.sources.items()
-             if desk.id in getattr(masks, "ids", [desk.id]) and {*masks.tasks} & {*desk.tasks}]
+             if desk.id in masks.ids and {*masks.tasks} & {*desk.tasks}]
     said = f" To begin with what {' or '.join(known[:3])} outlines, copy All from it."
     return said if known and desk.entry is None else ""
 
@@ -313,9 +318,10 @@ def state(self:Outlining)->dict:
     "What the front end shows."
     drawn = {t: o for t, o in (self.entry or {}).items() if t in self.tasks}
     tasks = [dict(name=t, color=to_hex(color_of(t)), n=len(drawn.get(t, []))) for t in self.tasks]
+    said = _said(self) + (f" Dashed: {self.look}." if self.look else _offer(self))
     return dict(id=self.id, place=f"{self.k + 1} of {len(self.part)}: {self.id.split('_view')[0]}", size=list(self.size),
-                task=self.task, tasks=tasks, outlines=drawn, sources=[*self.sources], said=_said(self) + _offer(self),
-                undo=bool(self.before), redo=bool(self.after),
+                task=self.task, tasks=tasks, outlines=drawn, sources=[*self.sources], said=said, look=self.look,
+                others=self._of(self.look) if self.look else {}, undo=bool(self.before), redo=bool(self.after),
                 asked=self.asked[0] if self.asked and self.asked[1] == self.entry else "")
 
 # %% ../nbs/71_outline_editor.ipynb #0038
@@ -326,6 +332,7 @@ _ACTIONS = {
     "undo": lambda desk, m: desk.undo(),
     "redo": lambda desk, m: desk.redo(),
     "copy": lambda desk, m: desk.copy(m["source"], m.get("task")),
+    "look": lambda desk, m: setattr(desk, "look", m["source"] and check_name(m["source"], desk.sources, "source")),
     "nothing": lambda desk, m: desk.nothing(),
     "unread": lambda desk, m: desk.next_unread(),
 } # what the front end may ask for
@@ -333,9 +340,7 @@ _ACTIONS = {
 # %% ../nbs/71_outline_editor.ipynb #0039
 class OutlineEditor:
     "The desk, and the widget that shows it."
-    def __init__(self,
-        desk:Outlining, # films, outlines and their file
-    ):
+    def __init__(self, desk:Outlining): # films, outlines and their file
         self.desk = desk
         self.widget = _widget_class()()
         self.widget.on_msg(lambda widget, message, buffers: self.receive(message))
@@ -432,10 +437,6 @@ def _check_both(first, second, a, b, ids): # of two files; their masks, and the 
             (h, w), (y, x) = sizes
             raise ChexsegError(f"{i} has {h}x{w} pixels in {first} and {y}x{x} in {second}: outline the same films.")
 
-# %% ../nbs/71_outline_editor.ipynb #readingsc
-def _shown(masks, ids)->set: # the findings that are outlined on some of these films
-    return {t for i in ids for t, there in zip(masks.tasks, masks.positive(i)) if there}
-
 # %% ../nbs/71_outline_editor.ipynb #readingsd
 def _readings(first, second)->tuple: # two files or folders -> their `MaskSet`s on films of both; the ids of other films
     if Path(first).resolve() == Path(second).resolve():
@@ -443,7 +444,7 @@ def _readings(first, second)->tuple: # two files or folders -> their `MaskSet`s 
     a, b = read = [masks_from(path) for path in (first, second)]
     ids = [i for i in a.ids if i in b]
     _check_both(first, second, a, b, ids)
-    one, other = (_shown(masks, ids) for masks in read)
+    one, other = ({t for i in ids for t, there in zip(m.tasks, m.positive(i)) if there} for m in read) # who outlines what
     if not one | other:
         raise ChexsegError(f"Neither {first} nor {second} has an outline on the films that both hold: there is nothing to "
                            "compare.")

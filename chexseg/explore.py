@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GRID', 'CYAN', 'BODY', 'FINDINGS', 'import_widgets', 'jpeg', 'Explorer', 'film_names', 'dropdown', 'slider',
-           'side_by_side', 'column', 'SaliencyCase', 'thinned', 'line_width', 'SaliencyView', 'stroke',
+           'side_by_side', 'column', 'SaliencyCase', 'fitted', 'line_width', 'SaliencyView', 'stroke',
            'saliency_picture', 'saliency_scores', 'saliency_text', 'explore_saliency', 'Dial', 'build_phantom',
            'explore_phantom']
 
@@ -153,12 +153,12 @@ def column(
     w = import_widgets()
     for picture in widgets:
         if isinstance(picture, w.Image):
-            picture.layout.width = "100%"
+            picture.layout.width, picture.layout.margin = "100%", "0" # with a margin it would be wider than the column
     return w.VBox(widgets, layout=w.Layout(flex=f"1 1 {least}px", max_width=f"{most}px"))
 
 # %% ../nbs/66_explore.ipynb #0031
 class SaliencyCase(NamedTuple):
-    "What the slider needs to know of one film and task; pictures are thinned out to the size on the screen."
+    "What the slider needs to know of one film and task; pictures have the size on the screen."
     task: str
     warm: np.ndarray # uint8 (h, w, 3), the film with its map
     film: np.ndarray # uint8 (h, w, 3), the film without it
@@ -172,13 +172,14 @@ class SaliencyCase(NamedTuple):
 GRID = np.arange(101)/100 # thresholds that the slider can stand on
 
 # %% ../nbs/66_explore.ipynb #0033
-def thinned(
+def fitted(
     a:np.ndarray, # (h, w, ...)
     side:int, # pixels
 )->np.ndarray: # (h', w', ...), its longer side at most `side`
-    "Every pixel of a picture, or every second, or every third, ..."
+    "Every pixel of a picture, or every second, or every third, ...; those of a small one several times."
     step = -(-max(a.shape[:2])//side)
-    return np.ascontiguousarray(a[::step, ::step])
+    times = max(1, side//max(a.shape[:2]))
+    return np.ascontiguousarray(a[::step, ::step]).repeat(times, 0).repeat(times, 1)
 
 # %% ../nbs/66_explore.ipynb #0035
 def line_width(film:np.ndarray, # as it is shown
@@ -226,8 +227,8 @@ def make_case(self:SaliencyView,
     film = self.part.film(self.part.ids.index(id))
     map = self.maps.upsample(id, film.shape, [task])[0]
     masks = {who: m.get(id, film.shape, [task])[0] > 0 for who, m in self.outlined.items()}
-    small, warmth = thinned(film, self.side), thinned(min_max(map), self.side)
-    lines = {who: outline(thinned(m, self.side), line_width(small)) for who, m in masks.items()}
+    small, warmth = fitted(film, self.side), fitted(min_max(map), self.side)
+    lines = {who: outline(fitted(m, self.side), line_width(small)) for who, m in masks.items()}
     lines["readers"] = _dashed(lines.get("readers", np.zeros(small.shape, bool)))
     probability = float(self.maps.probs[self.maps.row(id), self.maps.tasks.index(task)])
     return SaliencyCase(task, heat(small, warmth), _grey(small), warmth, lines,
@@ -311,8 +312,8 @@ def saliency_text(
         lines[called["readers"]] = "2px dashed white"
     chart = f"IoU at each threshold<br>{_svg_chart(case, threshold)}"
     if not case.map.any():
-        chart = (f"<b>This map is empty.</b> Nothing on this film speaks for {case.task}; or every training film has "
-                 "it, and the classifier learnt nothing of it.<br>")
+        chart = ("<div style='max-width:330px'><b>This map is empty.</b> No place on this film speaks for "
+                 f"{case.task}; or every training film has it, and the classifier learnt nothing of it.</div>")
     return ("<div style='line-height:1.35;font-size:13px'><div style='display:flex;gap:16px;margin-bottom:12px'>"
             f"{numbers}</div>{chart}<br>{_legend(lines)}</div>")
 

@@ -174,7 +174,7 @@ class RefinedSource:
         cells:int=512, # a side, at most, of what is drawn
     ):
         self.part, self.sal, self.refiner, self.threshold, self.cells = part, sal, refiner, threshold, cells
-        self.tasks = list(sal.tasks)
+        self.tasks, self.ids = list(sal.tasks), list(part.ids)
         self.drawn = {}
     def get(self, id, size=None, tasks=None): # uint8 (tasks, h, w), as `MaskSet.get`
         if id not in self.drawn:

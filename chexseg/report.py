@@ -18,6 +18,7 @@ import pandas as pd
 from .border import border_text
 from .boxed_masks import kept_boxes
 from .choices import METHODS
+from .comparison import findings_text
 from .core import TASKS, ChexsegError, atomic_path, counted
 from .data import Part
 from .evaluation import CONVENTIONS, gap_reduction, matched, results_table, summary
@@ -189,7 +190,7 @@ def results_text(run # a scored run, or its folder
     gained, why = _told_gains(run)
     def wrapped(*texts): return "\n".join(line for text in texts for line in textwrap.wrap(text, 100))
     head = {"mIoU either": "mIoU either\n(95% interval)", "mIoU truth": "mIoU\ntruth", "false alarms": "false\nalarms"}
-    parts = [wrapped(films_text(run)), _text_table(_summary_text(run).rename(columns=head)), wrapped(_paired_text(run)),
+    parts = [wrapped(films_text(run)), _text_table(_summary_text(run).rename(columns=head)), wrapped(findings_text(run), _paired_text(run)),
              "\n".join(f"{name}: {text}" for name, text in EXPLAINED.items()), wrapped(_unseen_text(run)),
              _text_table(_gain_text(run, gained)) if len(gained) else "", wrapped(*why), wrapped(_border_text(run))]
     return "\n\n".join(filter(None, parts))
@@ -202,8 +203,7 @@ def example_ids(
 )->list: # ids of films that together show as many tasks as possible
     "A few films that show many different findings, chosen greedily."
     positive = {i: truth.positive(i) for i in ids if i in truth}
-    seen = np.zeros(len(truth.tasks), bool)
-    out = []
+    seen, out = np.zeros(len(truth.tasks), bool), []
     while positive and len(out) < n:
         best = max(positive, key=lambda i: ((positive[i] & ~seen).sum(), positive[i].sum()))
         out.append(best)

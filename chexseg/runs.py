@@ -334,17 +334,17 @@ def table(self:Run)->pd.DataFrame: # one row a film
 
 # %% ../nbs/60_runs.ipynb #0066
 @patch
-def masks(self:Run,
-    name:str="experts", # "experts", "readers", "pseudo" or "irnet"
-)->MaskSet:
+def masks(self:Run, name:str="experts")->MaskSet: # "experts", "readers", "pseudo" or "irnet"
     "Masks that the run keeps."
+    kept = sorted(f.stem for f in self.folder.glob("masks/*.json"))
+    if kept and name not in kept:
+        raise ChexsegError(f"{self.folder} keeps no masks called {name!r}, only {', '.join(kept)}: irnet is there where a "
+                           "method asks for it, readers where somebody has read the films a second time.")
     return MaskSet.read(self/"masks"/f"{name}.json", self.tasks)
 
 # %% ../nbs/60_runs.ipynb #0068
 @patch
-def maps(self:Run,
-    role:str, # "weak", "valid", "test"; "irnet" for the walked maps of the validation films
-)->SaliencySet:
+def maps(self:Run, role:str)->SaliencySet: # "weak", "valid", "test"; "irnet": walked maps of validation films
     "Saliency maps that the run keeps."
     return SaliencySet.load(self/"saliency"/role)
 

@@ -11,6 +11,7 @@ import html
 import io
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -93,6 +94,9 @@ def _record(kept)->TrainingRecord: # from what a file holds
 def read_training(path, # JSON file that `TrainingRecord.save` wrote
 )->TrainingRecord:
     "Read a record."
+    if hasattr(path, "choices") or Path(path).is_dir():
+        raise ChexsegError(f"{getattr(path, 'folder', path)} is no record of a training, and a run keeps none: "
+                           "`chexseg.recorder.recorded` makes one while a network is trained.")
     kept = read_json(path)
     if not isinstance(kept, dict) or kept.get("record") != 1:
         raise ChexsegError(f"{path} is no record of a training: name a file that `TrainingRecord.save` wrote.")

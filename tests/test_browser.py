@@ -471,6 +471,59 @@ def test_all_outlines_are_not_replaced_by_one_press(opened, lab):
     wait_until(lambda: (folder/"mine.json").read_bytes() != kept)
 
 
+def test_somebody_elses_outlines_are_shown_beside_ones_own(opened, lab):
+    _, folder = lab
+    page = opened("editor")
+    canvas = Canvas(page)
+    said, show = page.locator(".chexseg-editor .said"), page.get_by_role("button", name="Show", exact=True)
+    page.locator(".chexseg-editor select").select_option("ours")
+    page.mouse.move(5, 5)
+    bare = pixels(canvas.node)
+    show.click()
+    wait_until(lambda: "Dashed: ours." in said.inner_text() and show.get_attribute("aria-pressed") == "true")
+    page.mouse.move(5, 5)
+    wait_until(lambda: (pixels(canvas.node) != bare).any())
+    theirs = pixels(canvas.node)
+    page.locator(".chexseg-editor select").select_option("full")
+    wait_until(lambda: "Dashed: full." in said.inner_text())
+    assert (pixels(canvas.node) != theirs).any()
+    keep(page, "explore_show", page.locator(".chexseg-editor"))
+    show.click()
+    wait_until(lambda: "Dashed" not in said.inner_text())
+    page.mouse.move(5, 5)
+    wait_until(lambda: (pixels(canvas.node) == bare).all())
+    assert not (folder/"mine.json").exists() # nothing was drawn
+
+
+def test_the_wheel_enlarges_the_film_after_a_button_too_and_space_scrolls_nothing(opened):
+    page = opened("editor")
+    canvas = Canvas(page)
+    page.get_by_role("button", name="reset", exact=True).click()
+    page.mouse.move(*canvas.at(200, 200))
+    before = pixels(canvas.node)
+    page.mouse.wheel(0, -500)
+    wait_until(lambda: (np.abs(pixels(canvas.node) - before) > 30).mean() > .05)
+    canvas.node.focus()
+    where = canvas.node.bounding_box()
+    page.keyboard.press(" ")
+    page.wait_for_timeout(300)
+    assert canvas.node.bounding_box() == where
+
+
+@pytest.mark.parametrize("width", [1280, 1366])
+def test_the_help_is_read_without_scrolling(opened, width):
+    page = opened("editor")
+    page.set_viewport_size(dict(width=width, height=768))
+    Canvas(page)
+    page.get_by_text("Help", exact=True).last.click()
+    table = page.locator(".chexseg-editor details table")
+    table.wait_for(timeout=WAIT)
+    desk, box = page.locator(".chexseg-editor").bounding_box(), table.bounding_box()
+    assert box["x"] >= desk["x"] - 1 and box["x"] + box["width"] <= desk["x"] + desk["width"] + 1
+    assert table.evaluate("t => t.scrollWidth <= t.clientWidth + 1")
+    keep(page, f"help_{width}")
+
+
 def test_the_notebook_is_saved_from_the_editor(opened, lab):
     _, folder = lab
     page = opened("editor")
