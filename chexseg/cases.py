@@ -189,7 +189,7 @@ def _case_controls(view, film, task, label, order)->Explorer:
         task=dropdown("finding", [_ALL, *view.part.tasks], task or _ALL, "Which finding counts, and is shown"),
         label=dropdown("films", list(LABELS), label, "Films on which the finding is, or is not"),
         order=dropdown("sorted", list(ORDERS), order, "Which films come first"),
-        film=dropdown("film", {i: n for n, i in options}, first, "After the patient, what the experts found", "768px"),
+        film=dropdown("film", {i: n for n, i in options}, first, "After the film, what the experts found", "768px"),
         left=dropdown("left", who, "expert", "Whose outlines are left of the line"),
         right=dropdown("right", who, view.methods[-1], "Whose outlines are right of the line"),
         border=slider("line", .5, 0, 1, "Move the line between the two", "100%")))
@@ -420,7 +420,7 @@ def _case_sentence(view, case, kind, method): # one sentence
 def _error_figure(view, kind, task, method): # the static twin: the first six
     panels = {}
     for case in view.errors(kind, task, method).head(6).itertuples():
-        name = f"{view.part.patients[case.id]}, {case.task}\n{_case_sentence(view, case, kind, method)}"
+        name = f"{case.id.split('_view')[0]}, {case.task}\n{_case_sentence(view, case, kind, method)}"
         panels[name] = view.error_picture(case.id, case.task, method, 200)
     if not panels:
         raise ChexsegError(f"There is no {kind} of {method}{' of ' + task if task else ''} among these films.")
@@ -429,7 +429,7 @@ def _error_figure(view, kind, task, method): # the static twin: the first six
 # %% ../nbs/69_cases.ipynb #0064
 def _error_menu(view, kind, task, method): # {row: name} of the cases
     table = view.errors(kind, None if task == _ALL else task, method)
-    return {(c.id, c.task): f"{view.part.patients[c.id]}, {c.task}" for c in table.itertuples()}
+    return {(c.id, c.task): f"{c.id.split('_view')[0]}, {c.task}" for c in table.itertuples()}
 
 def _error_draw(view): # what the controls of `explore_errors` draw
     def draw(kind, task, method, case):
@@ -450,7 +450,7 @@ def _error_controls(view, kind, task, method)->Explorer:
         kind=dropdown("errors", list(KINDS), kind, "The grossest come first"),
         task=dropdown("finding", [_ALL, *view.part.tasks], task or _ALL, "Errors of which finding"),
         method=dropdown("method", view.methods, method, "Whose errors"),
-        case=dropdown("case", cases, next(iter(cases), None), "Patient and finding", "500px")))
+        case=dropdown("case", cases, next(iter(cases), None), "Film and finding", "500px")))
     def search(change):
         found = _error_menu(view, *(out[name].value for name in ("kind", "task", "method")))
         out.held = True

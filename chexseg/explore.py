@@ -102,9 +102,9 @@ def choose(self:Explorer,
 # %% ../nbs/66_explore.ipynb #0022
 def film_names(part # a part of a study, from `Run.part`
 )->dict: # id -> name
-    "Each film by its patient and its findings."
+    "Each film by its study and its findings."
     found = {i: [t for t, there in zip(part.tasks, part.masks.positive(i)) if there] for i in part.ids}
-    return {i: f"{part.patients[i]}: {', '.join(found[i]) or 'nothing outlined'}" for i in part.ids}
+    return {i: f"{i.split('_view')[0]}: {', '.join(found[i]) or 'nothing outlined'}" for i in part.ids}
 
 # %% ../nbs/66_explore.ipynb #0024
 def dropdown(
