@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .choices import Choices, make_choices, option_values, value_text
+from .check import experts_to_draw
+from .choices import Choices, make_choices, option_values, options, value_text
 from .classifier import load_classifier
-from .core import ChexsegError, StrPath, digest, read_json, world, write_json
-from .data import Study, assign_roles
+from .core import ChexsegError, StrPath, counted, digest, read_json, world, write_json
+from .data import Study, assign_roles, stratified_experts
 from .inference import load_segmenter
 from .own import find_file
 from .runs import Run, kept_tasks
@@ -147,12 +148,22 @@ def join_experts(
     return replace(study, table=check_splits(table, need=("train", "val", "test")))
 
 # %% ../nbs/73_go_on.ipynb #judge1
-def _taught(study, first, asked)->list: # validation films that the first run has had as experts; asked: for how many
-    was = {*first.table.id[first.table.role == "expert"]}
-    taught = [i for i in study.part("valid").ids if i in was and i in study.experts]
-    if len(taught) > asked:
-        warnings.warn(f"{len(taught)} films are expert films, and not {asked}: {first.folder} has learnt from them.")
-    return taught
+def _outlined(study, first)->tuple: # validation films with outlines: experts of the first run, and those that are new
+    role = dict(zip(first.table.id, first.table.role))
+    there = [i for i in study.part("valid").ids if i in study.experts]
+    return [i for i in there if role.get(i) == "expert"], [i for i in there if role.get(i) not in ("expert", "valid")]
+
+def _expert_films(study, first, asked, seed)->tuple: # how many, those that are sure to be some, and a sentence
+    taught, new = _outlined(study, first)
+    n = experts_to_draw(study, asked)[0]
+    if asked == options()["experts"].default: # nobody has named a number
+        n = max(n, len(taught) + -(-2*len(new)//3))
+    more = min(max(0, n - len(taught)), len(new))
+    patients = dict(zip(study.table.id, study.table.patient))
+    drawn = stratified_experts(new, study.experts, more, seed, patients, healthy=True) if more else []
+    said = (f"Experts: {counted(len(taught), 'film')} from which {first.folder} has learnt, and {len(drawn)} of the "
+            f"{len(new)} that were outlined since (--experts).")
+    return max(n, len(taught)), taught + drawn, said
 
 # %% ../nbs/73_go_on.ipynb #judge2
 def _judges(table, first)->pd.Series: # roles; table: of a study with roles
@@ -203,16 +214,18 @@ def begin_study(
 def begin_roles(
     study:Study, # as from `begin_study`
     run:Run, # about to begin
-    experts:int, # how many expert films
     held:float, # share of the training films that are held out
-)->Study: # with roles
+)->tuple: # the study with roles; a sentence on the experts, empty where they are as many as was asked for
     "Give films their roles; a run that goes on is tested, and chooses, on nothing that the first one has learnt from."
+    asked, seed = run.choices.study.experts, run.choices.run.seed
     if not run.choices.run.begin:
-        return assign_roles(study, experts, run.choices.run.seed, held)
+        n, said = experts_to_draw(study, asked)
+        return assign_roles(study, n, seed, held), said
     first = Run(run.choices.run.begin)
-    study = assign_roles(study, experts, run.choices.run.seed, held, _taught(study, first, experts))
+    n, kept, said = _expert_films(study, first, asked, seed)
+    study = assign_roles(study, n, seed, held, kept)
     check_untaught(study, first)
-    return replace(study, table=study.table.assign(role=_judges(study.table, first)))
+    return replace(study, table=study.table.assign(role=_judges(study.table, first))), said
 
 # %% ../nbs/73_go_on.ipynb #0025
 def begun_from(

@@ -27,7 +27,7 @@ from .core import (ChexsegError, StrPath, atomic_path, bars_of, check_name, chec
 from .border import border_table, border_text, even_maps
 from .boxed_masks import into_boxes, kept_boxes, weak_maps
 from .cards import write_cards
-from .check import check_measured, experts_to_draw
+from .check import check_measured
 from .cost import checked_study, training_steps
 from .data import understood, view_counts
 from .evaluation import (CONVENTIONS, COUNTS, areas_table, bootstrap, compare, fractions, hit_rate,
@@ -142,11 +142,9 @@ def run_prepare(run):
     _check_cache(c.run.cache)
     data = _data_folder(run)
     opened, boxes = with_boxes(begin_study(checked_study(run, data), run), check=False)
-    experts, fewer = experts_to_draw(opened, c.study.experts)
-    said = "\n".join([str(opened), understood(opened), *[fewer]*bool(fewer)])
+    study, drawn = begin_roles(opened, run, .1 if c.study.tune_on == "experts" else 0.)
+    said = "\n".join([str(opened), understood(opened), *[drawn]*bool(drawn)])
     print(said, flush=True)
-    held = .1 if c.study.tune_on == "experts" else 0.
-    study = begin_roles(opened, run, experts, held)
     if any(METHODS[m].recipe != "weak" for m in c.run.methods):
         check_shown(study.experts, study.part("expert").ids, opened.part("valid").ids)
     check_measured(study)

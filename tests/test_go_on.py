@@ -105,6 +105,24 @@ def test_new_outlines_are_among_the_experts(first, tmp_path):
     assert set(table.index[table == "test"]) == set(first.part("test").ids)
 
 
+def test_who_judges_goes_on_judging(first, tmp_path):
+    more = write_folder(tmp_path/"more", more=range(8))
+    second = go_on(first, more, tmp_path/"second", experts=14, until="prepare", seed=first.choices.run.seed + 1)
+    was, now = (run.table.set_index("id").role for run in (first, second))
+    assert (now[was.index[was == "expert"]] == "expert").all() # learnt from, so they can check nothing
+    learnt = was.index[was.isin(["weak", "expert"])]
+    assert not set(now.index[now == "held"]) & set(learnt)
+    assert set(now.index[now == "held"]) == set(was.index[was == "held"]) - {f"f{k}" for k in range(8)} != set()
+    assert "10 films from which" in (second/"study.txt").read_text()
+
+
+def test_more_outlines_than_usual_are_learnt_from(first, tmp_path):
+    more = write_folder(tmp_path/"more", more=range(12))
+    second = run_pipeline(more, tmp_path/"second", begin=str(first.folder), until="prepare", workers=0)
+    assert len(second.part("expert")) == 10 + 8 # those of the first run, and two in three of twelve
+    assert set(second.part("expert").ids) - set(first.part("expert").ids) <= {f"f{k}" for k in range(12)}
+
+
 def test_without_splits_the_test_films_are_those_of_the_first_run(tmp_path):
     plain = write_folder(tmp_path/"plain", split=False)
     first = run_pipeline(plain, tmp_path/"first", experts=8, until="segmenters", methods=["full"], **TINY)
