@@ -21,8 +21,8 @@ from .core import ChexsegError, atomic_path, counted, typed, world, write_json
 from .downloads import add_open
 from .handover import (HANDOVER, add_handover, begin_segs, export_segmenter, finish_segs, masks_and_names,
                               segmenter_path, tell_used)
-from .settings import (EXIT_TEXT, FIRST_STEPS, GO_ON, PREDICTS, SHELLS, Parser, completion, hushed, leave_pipe, notes,
-                              system_text, telling_end, with_config, without_films)
+from .settings import (EXIT_TEXT, FIRST_STEPS, GO_ON, PREDICTS, SHELLS, Parser, completion, hushed, leave_pipe,
+                              notes, system_text, telling_end, with_config, without_films)
 
 # %% ../nbs/82_cli.ipynb #0007
 def _option(default, help, bounds="")->dict: # arguments of argparse's `add_argument`
@@ -128,8 +128,8 @@ def _add_init(commands):
     p = commands.add_parser("init", help="make a folder ready for films of your own")
     p.add_argument("folder", metavar="FOLDER", help="where the films are, or will be; what is there stays as it is")
     p.add_argument("--tasks", nargs="+", metavar="NAME", help="what is to be found, as you call it (default: Finding)")
-    p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the others; "
-                   "with --tasks, give it columns for more findings")
+    p.add_argument("--add", action="store_true", help="list films that have come since in labels.csv, below the "
+                   "others; with --tasks, give it columns for more findings")
 
 # %% ../nbs/82_cli.ipynb #0026
 FORMAT_NAMES = ("chexlocalize", "outlines", "coco", "labelme", "chestx-det", "siim", "chexmask", "png", "colours", "yolo",
@@ -508,8 +508,7 @@ def main(argv=None # arguments; those of the command line when None
         print(f"chexseg: {why}", file=sys.stderr)
     except KeyboardInterrupt:
         status, why = 130, "stopped"
-        again = "; the same command goes on where it was"*(command in GO_ON)
-        print(f"chexseg: stopped{again}.", file=sys.stderr)
+        print("chexseg: stopped" + "; the same command goes on where it was"*(command in GO_ON) + ".", file=sys.stderr)
     _log(_logged_run(command, given), f"chexseg {command}: exit status {status}", why)
     return status
 

@@ -89,7 +89,8 @@ function build(el) {
   const button = (text, title, does) => make("button", { textContent: text, title, onclick: does });
   const label = "The film. Outlines are drawn with a mouse, a pen or a finger; the keys that work are under Help.";
   const ui = { canvas: make("canvas", { className: "film", tabIndex: 0, role: "img", ariaLabel: label }),
-    place: make("b"), said: make("div"), tasks: make("div", { className: "tasks" }), source: make("select", { title: "whose outlines" }), button };
+    place: make("b"), said: make("div"), tasks: make("div", { className: "tasks" }),
+    source: make("select", { title: "whose outlines" }), button };
   const slider = (title) => make("input", { type: "range", min: 20, max: 400, value: 100, title });
   [ui.bright, ui.contrast] = [slider("brightness"), slider("contrast")];
   const help = make("details", {}, make("summary", { textContent: "Help" }), make("table", {},
@@ -460,7 +461,8 @@ STYLE = """
 .chexseg-editor .waits { background: #f5a52444; border-color: #f5a524; opacity: 1; box-shadow: 0 0 0 2px #f5a52444 }
 .chexseg-editor .said.deaf { color: #e5484d; opacity: 1; font-weight: 600 }
 .chexseg-editor details table { position: absolute; top: 0; right: 268px; width: min(430px, 100% - 268px); z-index: 2;
-  padding: 8px; border: 1px solid #8886; border-radius: 4px; background: var(--jp-layout-color1, Canvas); box-shadow: 0 3px 14px #0007 }
+  padding: 8px; border: 1px solid #8886; border-radius: 4px; background: var(--jp-layout-color1, Canvas);
+  box-shadow: 0 3px 14px #0007 }
 .chexseg-editor th { text-align: left; font-weight: 600; padding-right: 8px; vertical-align: top; white-space: nowrap }
 .chexseg-editor td { text-align: left; white-space: normal }
 """

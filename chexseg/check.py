@@ -111,8 +111,8 @@ def _shared_patients(table, others=()): # yields troubles; others: columns of th
         near = [c for c in others if re.search("pat(?!h)|subject|person|proband|mrn", c, re.I)]
         mend = (f"if {near[0]!r} says whose they are, call that column Patient" if near else
                 "if that is wrong, fill the column Patient")
-        yield Trouble("look" if near else "note", "patient", "", f"Every film counts as a patient of its own: {mend}, so "
-                      "that nobody is both learnt from and tested on.")
+        yield Trouble("look" if near else "note", "patient", "", f"Every film counts as a patient of its own: {mend}, "
+                      "so that nobody is both learnt from and tested on.")
     for patient, where in splits[splits.map(len) > 1].items():
         yield Trouble("stop", "patient", patient, f"Patient {patient!r} is in the splits {' and '.join(sorted(where))}: "
                       "keep the films in one split.")

@@ -435,10 +435,10 @@ def _by_patient(ids, patients)->dict: # patient -> films; each film is its own w
     return groupby(ids, lambda i: i if patients is None else patients[i])
 
 # %% ../nbs/15_data.ipynb #0149
-def _even_draw(films, shows, n)->list: # n films, always for the task that has the fewest so far
+def _even_draw(films, shows, n, before=0)->list: # n films, always for the task that has the fewest so far
     # films: of each patient, in random order; shows: int (patients, tasks), how many of them show each task
     drawn = []
-    count = np.zeros(shows.shape[1], int)
+    count = before + np.zeros(shows.shape[1], int)
     while shows.any() and len(drawn) < n:
         task = np.where(shows.any(0), count, np.inf).argmin()
         at = (shows[:, task] > 0).argmax()
@@ -456,17 +456,19 @@ def stratified_experts(
     seed:int=0, # the draw
     patients=None, # id -> patient, drawn whole, so that none is on both sides; each film is its own when not given
     healthy:bool=False, # films that experts looked at and left empty count too, as one more thing to cover
+    kept=(), # other films that are experts already, which cover tasks too
 )->list: # ids of the drawn films, in order of drawing
     "Draw `n` films that experts outlined, covering every task as evenly as possible."
-    shown = {i: p for i in ids if i in experts and (p := experts.positive(i)).any() | healthy}
+    shown = {i: p for i in [*ids, *kept] if i in experts and (p := experts.positive(i)).any() | healthy}
     shown = {i: np.r_[p, ~p.any()] if healthy else p for i, p in shown.items()}
+    before = sum(shown.pop(i) for i in kept)
     if n > len(shown):
         what = "were looked at by an expert" if healthy else "carry a mask"
         raise ChexsegError(f"{n} expert films were asked for, but only {len(shown)} {what}: ask for fewer "
                            f"(--experts {max(1, 2*len(shown)//3)}).")
     films = _by_patient(sorted(shown), patients)
     films = [films[p] for p in rng(seed, "experts").permutation(sorted(films))]
-    return _even_draw(films, np.array([np.sum([shown[i] for i in group], 0) for group in films]), n)
+    return _even_draw(films, np.array([np.sum([shown[i] for i in group], 0) for group in films]), n, before)
 
 # %% ../nbs/15_data.ipynb #0163
 def _check_roles(table, root, experts): # complain about a role without a film; experts: how many were asked for
@@ -490,8 +492,8 @@ def assign_roles(
     val = table[table.split == "val"]
     patients = dict(zip(val.id, val.patient))
     others, more = [i for i in val.id if i not in {*kept}], max(0, experts - len(kept))
-    drawn = [*kept, *stratified_experts(others, study.experts, more, seed, patients, healthy=True)]
-    table.loc[table.id.isin(drawn), "role"] = "expert"
+    drawn = stratified_experts(others, study.experts, more, seed, patients, True, kept) if more else []
+    table.loc[table.id.isin([*kept, *drawn]), "role"] = "expert"
     taught = set(table.patient[table.role == "expert"])
     table = table[~((table.role == "valid") & table.patient.isin(taught))].reset_index(drop=True)
     _check_roles(table, study.root, experts)

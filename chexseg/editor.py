@@ -186,6 +186,7 @@ def undo(self:Outlining):
     "Take the last change of the open film back."
     self._go_back(self.before, self.after)
 
+# %% ../nbs/71_outline_editor.ipynb #0015
 @patch
 def redo(self:Outlining):
     "Make the change that was undone last once more."
@@ -273,8 +274,7 @@ def copy(self:Outlining,
     if not found:
         why = f"outlines no {task or 'finding'} on" if self.id in masks.ids else "does not know"
         raise ChexsegError(f"{source} {why} this film: draw what there is, or note that there is nothing.")
-    drawn = self.entry or {}
-    self._ask(f"copy {source}", [t for t in found if not task and drawn.get(t, found[t]) != found[t]])
+    self._ask(f"copy {source}", [t for t in found if not task and (self.entry or {}).get(t, found[t]) != found[t]])
     self.task = self.task if self.task in found else next(iter(found)) # so that a point can be moved at once
     self._change(dict(self.entry or {}, img_size=list(self.size)) | found)
 
@@ -444,7 +444,7 @@ def _readings(first, second)->tuple: # two files or folders -> their `MaskSet`s 
     a, b = read = [masks_from(path) for path in (first, second)]
     ids = [i for i in a.ids if i in b]
     _check_both(first, second, a, b, ids)
-    one, other = ({t for i in ids for t, there in zip(m.tasks, m.positive(i)) if there} for m in read) # who outlines what
+    one, other = ({t for i in ids for t, there in zip(m.tasks, m.positive(i)) if there} for m in read)
     if not one | other:
         raise ChexsegError(f"Neither {first} nor {second} has an outline on the films that both hold: there is nothing to "
                            "compare.")

@@ -57,6 +57,7 @@ def _refuse_empty(path): # a film that was cut off before its first byte
     if os.path.isfile(path) and not os.path.getsize(path):
         raise ChexsegError(f"{path} cannot be read, it is empty, with 0 bytes: copy it again.")
 
+# %% ../nbs/12_films.ipynb #0018bx
 def _dicom(
     path, # a DICOM file
     make, # function of pydicom's data set

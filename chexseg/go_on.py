@@ -19,7 +19,7 @@ from .check import experts_to_draw
 from .choices import Choices, make_choices, option_values, options, value_text
 from .classifier import load_classifier
 from .core import ChexsegError, StrPath, counted, digest, read_json, world, write_json
-from .data import Study, assign_roles, stratified_experts
+from .data import Study, assign_roles
 from .inference import load_segmenter
 from .own import find_file
 from .runs import Run, kept_tasks
@@ -153,17 +153,16 @@ def _outlined(study, first)->tuple: # validation films with outlines: experts of
     there = [i for i in study.part("valid").ids if i in study.experts]
     return [i for i in there if role.get(i) == "expert"], [i for i in there if role.get(i) not in ("expert", "valid")]
 
-def _expert_films(study, first, asked, seed)->tuple: # how many, those that are sure to be some, and a sentence
+# %% ../nbs/73_go_on.ipynb #experts1bx
+def _expert_films(study, first, asked)->tuple: # how many, those that are some already, and a sentence
     taught, new = _outlined(study, first)
     n = experts_to_draw(study, asked)[0]
     if asked == options()["experts"].default: # nobody has named a number
         n = max(n, len(taught) + -(-2*len(new)//3))
-    more = min(max(0, n - len(taught)), len(new))
-    patients = dict(zip(study.table.id, study.table.patient))
-    drawn = stratified_experts(new, study.experts, more, seed, patients, healthy=True) if more else []
-    said = (f"Experts: {counted(len(taught), 'film')} from which {first.folder} has learnt, and {len(drawn)} of the "
-            f"{len(new)} that were outlined since (--experts).")
-    return max(n, len(taught)), taught + drawn, said
+    n = max(n, len(taught))
+    said = (f"Experts: {counted(len(taught), 'film')} from which {first.folder} has learnt, and {n - len(taught)} of "
+            f"the others (--experts); {len(new)} were outlined since.")
+    return n, taught, said
 
 # %% ../nbs/73_go_on.ipynb #judge2
 def _judges(table, first)->pd.Series: # roles; table: of a study with roles
@@ -222,7 +221,7 @@ def begin_roles(
         n, said = experts_to_draw(study, asked)
         return assign_roles(study, n, seed, held), said
     first = Run(run.choices.run.begin)
-    n, kept, said = _expert_films(study, first, asked, seed)
+    n, kept, said = _expert_films(study, first, asked)
     study = assign_roles(study, n, seed, held, kept)
     check_untaught(study, first)
     return replace(study, table=study.table.assign(role=_judges(study.table, first))), said

@@ -299,6 +299,7 @@ def _lacking(plan)->list: # findings without a column in the label file that is 
     have = {task_of(str(c).strip()) for c in plan.place.labels}
     return [t for t in plan.masks.tasks if t not in have]
 
+# %% ../nbs/24_importing.ipynb #0049bx
 def _new_labels(plan)->pd.DataFrame: # text; None where labels.csv is kept
     place, masks = plan.place, plan.masks
     if place.labels is None:

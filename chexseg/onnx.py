@@ -49,7 +49,7 @@ _INPUT = ("films, float32 (batch, 1, side, side): greys divided by 255, air dark
           "fit, its longer side to side, and centred on black (Pillow's Image.resize with BILINEAR and reducing_gap=3; "
           "another way to shrink it gives other masks); what follows (norm) is in the network")
 _RULE = ("a pixel has a finding where its probability is above the threshold, if the film's score is at least the "
-         "cutoff; for masks at the film's size the probabilities of the part where it lies are enlarged bilinearly first; "
+         "cutoff; for masks at the film's size the probabilities where it lies are first enlarged bilinearly; "
          "outputs: probs (batch, tasks, side, side), scores (batch, tasks)")
 
 def _metadata(model, card)->dict: # name -> JSON

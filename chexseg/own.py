@@ -430,11 +430,12 @@ def _lacking(folder, tasks)->list: # sentences on what a label file that was the
     file = folder/"labels.csv"
     new, _ = unlisted(file) # which refuses a pipe
     columns = {c.casefold(): c for c in pd.read_csv(file, sep=separator(file), nrows=0).columns}
+    add = f"chexseg init {typed(folder)} --add"
     def mend(t):
         near = get_close_matches(t.casefold(), columns, 1, .7)
-        return f"is it {columns[near[0]]!r}?" if near else f"chexseg init {typed(folder)} --add --tasks {typed(t)} adds it"
+        return f"is it {columns[near[0]]!r}?" if near else f"{add} --tasks {typed(t)} adds it"
     said = [f"labels.csv has no column {t}: {mend(t)}" for t in tasks if t not in columns.values()]
-    return said + [f"labels.csv does not list {_named(new, folder)}: chexseg init {typed(folder)} --add does"]*bool(new)
+    return said + [f"labels.csv does not list {_named(new, folder)}: {add} does"]*bool(new)
 
 # %% ../nbs/14_own.ipynb #begin1
 def run_command(folder # of the films
@@ -453,7 +454,7 @@ def init_folder(
     fresh = [f"made {folder}, which was not there"]*(not folder.exists())
     fresh += [f"{len(tasks)} findings: {', '.join(tasks)} (a name of several words needs quotes)"]*(len(tasks) > 1)
     films, masks = _films_and_masks(folder)
-    lacks = _lacking(folder, tasks) if (folder/"labels.csv").exists() else [] # refused before anything is made
+    lacks = _lacking(folder, tasks) if (folder/"labels.csv").exists() else [] # may be refused
     new = _make_folders(folder, tasks, films)
     texts = {"labels.csv": _rows(folder, films, tasks), "README.txt": _readme(folder, tasks)}
     written = {name: _write_new(folder/name, text) for name, text in texts.items()}
@@ -493,8 +494,7 @@ def add_films(folder # as `init_folder` has made it
     rows = _rows_like(file, new).encode().replace(b"\n", end)
     with atomic_path(file) as p:
         p.write_bytes(there + end*(not there.endswith(end)) + rows)
-    blank = "these rows" if len(new) > 1 else "this row"
-    added = f"added {_named(new, folder)} to {file}: fill in what is blank in {blank}"
+    added = f"added {_named(new, folder)} to {file}: fill in what is blank there"
     return [added, *(f"not added: {t}" for t in told)]
 
 # %% ../nbs/14_own.ipynb #later2

@@ -190,7 +190,8 @@ def results_text(run # a scored run, or its folder
     gained, why = _told_gains(run)
     def wrapped(*texts): return "\n".join(line for text in texts for line in textwrap.wrap(text, 100))
     head = {"mIoU either": "mIoU either\n(95% interval)", "mIoU truth": "mIoU\ntruth", "false alarms": "false\nalarms"}
-    parts = [wrapped(films_text(run)), _text_table(_summary_text(run).rename(columns=head)), wrapped(findings_text(run), _paired_text(run)),
+    parts = [wrapped(films_text(run)), _text_table(_summary_text(run).rename(columns=head)),
+             wrapped(findings_text(run), _paired_text(run)),
              "\n".join(f"{name}: {text}" for name, text in EXPLAINED.items()), wrapped(_unseen_text(run)),
              _text_table(_gain_text(run, gained)) if len(gained) else "", wrapped(*why), wrapped(_border_text(run))]
     return "\n\n".join(filter(None, parts))
@@ -234,12 +235,11 @@ def excerpt_ids(
     if n < 1:
         raise ChexsegError(f"An excerpt cannot have {n} test films: ask for 1 or more.")
     run = as_run(run)
-    pseudo = run.masks("pseudo")
     part = {role: run.part(role) for role in ("test", "valid", "weak", "expert")}
     test = typical_ids(run)[:n//2]
     test += [i for i in example_ids(run.masks(), part["test"].ids, n) if i not in test][:n - len(test)]
     valid = example_ids(run.masks(), part["valid"].ids, n//2)
-    weak = example_ids(pseudo, part["weak"].ids, n//2)
+    weak = example_ids(run.masks("pseudo"), part["weak"].ids, n//2)
     return [*test, *valid, *weak, *part["expert"].ids]
 
 # %% ../nbs/63_report.ipynb #0062

@@ -338,8 +338,8 @@ def masks(self:Run, name:str="experts")->MaskSet: # "experts", "readers", "pseud
     "Masks that the run keeps."
     kept = sorted(f.stem for f in self.folder.glob("masks/*.json"))
     if kept and name not in kept:
-        raise ChexsegError(f"{self.folder} keeps no masks called {name!r}, only {', '.join(kept)}: irnet is there where a "
-                           "method asks for it, readers where somebody has read the films a second time.")
+        raise ChexsegError(f"{self.folder} keeps no masks called {name!r}, only {', '.join(kept)}: irnet is there if "
+                           "a method asks for it, readers where somebody has read the films a second time.")
     return MaskSet.read(self/"masks"/f"{name}.json", self.tasks)
 
 # %% ../nbs/60_runs.ipynb #0068

@@ -28,7 +28,8 @@ from .show import color_of
 def _packed(folder, table)->str: # a ZIP of all that was written, in base64; the table without the place of the film
     with io.BytesIO() as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as z:
-            for path in sorted(p for p in folder.rglob("[!.]*") if p.is_file() and p.name not in ("films.csv", JOURNAL)):
+            left_out = "films.csv", JOURNAL
+            for path in sorted(p for p in folder.rglob("[!.]*") if p.is_file() and p.name not in left_out):
                 z.write(path, path.relative_to(folder))
             z.writestr("film.csv", table.drop(columns="path").to_csv(index=False))
         return base64.b64encode(file.getvalue()).decode()
@@ -176,8 +177,8 @@ _MOST = 100_000_000 # bytes of a film
 async def _received(request)->bytes: # a film; refused where it comes from elsewhere or is too large
     from starlette.exceptions import HTTPException
     if request.headers.get("origin") != f"http://{request.headers.get('host')}":
-        raise HTTPException(403, "A film is taken from this server's own page only: open it in the browser. Scripts use "
-                                 "`chexseg predict`, or chexseg.inference.outline_film.", _HEADERS)
+        raise HTTPException(403, "A film is taken from this server's own page only: open it in the browser. Scripts "
+                                 "use `chexseg predict`, or chexseg.inference.outline_film.", _HEADERS)
     data = bytearray()
     async for part in request.stream():
         data += part

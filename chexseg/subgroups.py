@@ -142,8 +142,8 @@ def subgroup_table(
     asked = [by for by in groups if groups[by].nunique() > 1]
     if not asked:
         raise ChexsegError(f"Nothing is known that divides the test films of {run.folder} into groups: give a table "
-                           "with a column id, Path or Patient and one for each question (--facts FILE), such as the label "
-                           "file of your own folder.")
+                           "with a column id, Path or Patient and one for each question (--facts FILE), such as the "
+                           "label file of your own folder.")
     rows = [row for by in asked for c in conventions for m in methods for row in _by_one(films, by, groups[by], m, c)]
     return pd.DataFrame(rows)
 

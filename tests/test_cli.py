@@ -338,7 +338,7 @@ def test_predict_writes_over_its_own_only_when_asked(films, one_task, tmp_path, 
     (tmp_path/"segmentations.json").write_text("{}")
     status, sentence = said(capsys, *command)
     assert status == 1 and "segmentations.json exists" in sentence and "--overwrite" in sentence
-    assert [f.name for f in tmp_path.iterdir()] == ["segmentations.json"]
+    assert [f.name for f in tmp_path.glob("[!.]*")] == ["segmentations.json"]
     assert said(capsys, *command, "--overwrite")[0] == 0
     assert len(json.loads((tmp_path/"segmentations.json").read_text())) == 1
 
