@@ -9,7 +9,6 @@ __all__ = ['check_measured', 'experts_to_draw', 'balance_table', 'Checked', 'che
 # %% ../nbs/18_check.ipynb #17724bfe
 import io
 import re
-import re
 import textwrap
 from collections import Counter
 from contextlib import redirect_stdout

@@ -252,7 +252,7 @@ def _known(self:Outlining, source, task=None)->tuple: # a source, and which of t
 
 # %% ../nbs/71_outline_editor.ipynb #theirs1
 @patch
-def _of(self:Outlining, source)->dict: # finding -> what a source outlines on the open film, with few points
+def _outlines_of(self:Outlining, source)->dict: # finding -> what a source outlines on the open film, with few points
     masks = self.sources[source]
     if (source, self.id) not in self.theirs:
         tasks = [t for t in self.tasks if t in masks.tasks and self.id in masks.ids]
@@ -270,7 +270,7 @@ def copy(self:Outlining,
 ):
     "Take outlines from somebody's masks, instead of what was drawn; tasks without a mask stay as they are."
     masks, tasks = self._known(source, task)
-    found = {t: outlines for t, outlines in self._of(source).items() if t in tasks}
+    found = {t: outlines for t, outlines in self._outlines_of(source).items() if t in tasks}
     if not found:
         why = f"outlines no {task or 'finding'} on" if self.id in masks.ids else "does not know"
         raise ChexsegError(f"{source} {why} this film: draw what there is, or note that there is nothing.")
@@ -321,7 +321,7 @@ def state(self:Outlining)->dict:
     said = _said(self) + (f" Dashed: {self.look}." if self.look else _offer(self))
     return dict(id=self.id, place=f"{self.k + 1} of {len(self.part)}: {self.id.split('_view')[0]}", size=list(self.size),
                 task=self.task, tasks=tasks, outlines=drawn, sources=[*self.sources], said=said, look=self.look,
-                others=self._of(self.look) if self.look else {}, undo=bool(self.before), redo=bool(self.after),
+                others=self._outlines_of(self.look) if self.look else {}, undo=bool(self.before), redo=bool(self.after),
                 asked=self.asked[0] if self.asked and self.asked[1] == self.entry else "")
 
 # %% ../nbs/71_outline_editor.ipynb #0038
