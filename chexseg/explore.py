@@ -27,7 +27,7 @@ from .phantom import Phantom, heart_findings
 from .pseudomasks import best_per_task, iou_curve, min_max
 from .radiograph import develop, expose, healthy_chest
 from .runs import as_run
-from .show import color_of, heat, outline, overlay, show_row
+from .show import color_of, heat, outline, overlay, show_row, spread_greys
 
 # %% ../nbs/66_explore.ipynb #0006
 def import_widgets(): # the module `ipywidgets`
@@ -224,7 +224,7 @@ def make_case(self:SaliencyView,
     task:str, # what to look for
 )->SaliencyCase:
     "Everything of a film and a task that does not depend on the threshold."
-    film = self.part.film(self.part.ids.index(id))
+    film = spread_greys(self.part.film(self.part.ids.index(id)))
     map = self.maps.upsample(id, film.shape, [task])[0]
     masks = {who: m.get(id, film.shape, [task])[0] > 0 for who, m in self.outlined.items()}
     small, warmth = fitted(film, self.side), fitted(min_max(map), self.side)

@@ -82,7 +82,7 @@ def _teachers(trained, n, seed, given)->list: # of segmenters
     "The first of those that are trained already; the rest are trained now."
     teachers = list(trained)[:n]
     for k in range(len(teachers), n):
-        with bars_of(f"ours, teacher {k + 1} of {n}"):
+        with bars_of(f"ours, teacher {k + 1} of {n}" + " (full was the first)"*bool(trained)):
             teachers.append(fit_segmenter("full", seed=seed + 1000*k, **given).model)
     return teachers
 

@@ -26,7 +26,7 @@ from .masks import MaskSet
 from .runs import Run, as_run, read_rows
 from .charts import show_intervals, show_means
 from .subgroups import FEW, divided, draw_subgroups, gaps_text, subgroup_page
-from .show import png_uri, show_grid, show_map
+from .show import png_uri, show_grid, show_map, spread_greys
 
 # %% ../nbs/63_report.ipynb #0006
 def films_text(run # a run, or its folder
@@ -246,15 +246,6 @@ def excerpt_ids(
 def _short(run, method): # a method as figures name it: by its key, but the readers by what they are
     return run.labels["readers"] if method == "readers" else method
 
-# %% ../nbs/63_report.ipynb #0065
-_RANGE = .75 # of all greys; films whose pixels lie closer together are stretched
-
-def _for_print(film)->np.ndarray: # uint8 (h, w), as `film` is
-    low, high = np.percentile(film, [1, 99])
-    if high - low > 255*_RANGE or high == low:
-        return film
-    return np.interp(film, (low, high), (0, 255)).astype(np.uint8)
-
 # %% ../nbs/63_report.ipynb #0067
 def example_part(
     run:Run, # a run with outlines of test films
@@ -275,7 +266,7 @@ def draw_examples(
 ): # a figure: a row a film, a column a method
     "Test films with what experts drew and what each segmenter made of them."
     part = example_part(run, n, tasks)
-    films = [_for_print(part.film(k)) for k in range(len(part))]
+    films = [spread_greys(part.film(k)) for k in range(len(part))]
     made = run.predictions()
     sets = {"experts": part.masks, **{_short(run, m): made[m].select(part.tasks) for m in methods or made}}
     drawn = {name: [s.get(i, f.shape) for i, f in zip(part.ids, films)] for name, s in sets.items()}
@@ -301,7 +292,7 @@ def draw_saliency(
         ax.set_axis_off()
     for j, (task, ax) in enumerate(zip(tasks, axs.flat)):
         if i := _clearest(sal, test.masks, j):
-            film = _for_print(test.subset([i]).film(0))
+            film = spread_greys(test.subset([i]).film(0))
             show_map(film, sal.upsample(i, film.shape)[j], ax, task, test.masks[i][j])
     return fig
 
