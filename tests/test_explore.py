@@ -18,9 +18,10 @@ pytest.importorskip("ipywidgets")
 from chexseg.__main__ import main
 from chexseg.cases import KINDS, CaseView, disagreement, explore_cases, explore_errors, films_to_outline
 from chexseg.core import TASKS, ChexsegError
+from chexseg.data import Part
 from chexseg.editor import Outlining, edit_outlines
 from chexseg.evaluation import iou_table
-from chexseg.explore import BODY, FINDINGS, build_phantom, explore_phantom, explore_saliency
+from chexseg.explore import BODY, FINDINGS, SaliencyView, build_phantom, explore_phantom, explore_saliency
 from chexseg.masks import MaskSet, iou
 from chexseg.outlines import annotations_to_masks, contours, read_annotations, write_annotations
 from chexseg.own import read_masks
@@ -653,3 +654,14 @@ def test_the_tutorial_has_controls_where_they_are_asked_for():
     NotebookClient(nb, timeout=600, kernel_name="python3", resources=resources).execute()
     shown = [sum("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for o in c.outputs) for c in calls]
     assert shown == [1]*5
+
+
+def test_a_dark_film_is_spread_where_it_is_looked_at(monkeypatch):
+    real = Part.film
+    def dark(self, k, side=None): return (.4*real(self, k, side)).astype(np.uint8)
+    monkeypatch.setattr(Part, "film", dark)
+    view, cases = SaliencyView(story()), CaseView(story())
+    id = view.part.ids[0]
+    assert np.ptp(view.part.film(0)) < 110
+    case = view.case(id, view.part.tasks[0])
+    assert all(np.ptp(p) > 200 for p in (case.film, cases.picture(id, "film"), cases.error_picture(id, "Edema")))
