@@ -21,7 +21,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from .charts import show_curve
-from .core import ChexsegError, check_name, checks_arguments, read_json, write_json
+from .core import ChexsegError, StrPath, check_name, checks_arguments, read_json, write_json
 from .explore import Explorer, column, dropdown, import_widgets, side_by_side
 from .masks import MaskSet
 from .show import color_of, overlay, png_uri
@@ -94,7 +94,7 @@ def _record(kept)->TrainingRecord: # from what a file holds
 def read_training(path, # JSON file that `TrainingRecord.save` wrote
 )->TrainingRecord:
     "Read a record."
-    if hasattr(path, "choices") or Path(path).is_dir():
+    if hasattr(path, "choices") or isinstance(path, StrPath) and Path(path).is_dir():
         raise ChexsegError(f"{getattr(path, 'folder', path)} is no record of a training, and a run keeps none: "
                            "`chexseg.recorder.recorded` makes one while a network is trained.")
     kept = read_json(path)
