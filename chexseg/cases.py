@@ -108,10 +108,10 @@ def picture(self:CaseView,
     side:int=512, # pixels on the screen, at most
 )->np.ndarray: # uint8 (h, w, 3)
     "The film with somebody's outlines."
-    film = spread_greys(self.part.film(self.part.ids.index(id)))
+    film = self.part.film(self.part.ids.index(id))
     tasks = [task] if task else self.part.tasks
     masks = self.sets[who].get(id, film.shape, tasks) if who != "film" else np.zeros((len(tasks), *film.shape), bool)
-    return overlay(fitted(film, side), np.stack([fitted(m, side) for m in masks]), tasks)
+    return overlay(spread_greys(fitted(film, side)), np.stack([fitted(m, side) for m in masks]), tasks)
 
 # %% ../nbs/69_cases.ipynb #0018
 def swipe(
@@ -404,7 +404,7 @@ def error_picture(self:CaseView,
     side:int=512, # pixels on the screen, at most
 )->np.ndarray: # uint8 (h, w, 3)
     "The film with the expert's outline in white and the method's in blue."
-    film = fitted(spread_greys(self.part.film(self.part.ids.index(id))), side)
+    film = spread_greys(fitted(self.part.film(self.part.ids.index(id)), side))
     picture = np.repeat(film[..., None], 3, -1)
     mask, truth, *_ = self._facts(id, task, method or self.methods[-1])
     for m, color in ((truth, (255, 255, 255)), (mask, CYAN)):

@@ -224,10 +224,10 @@ def make_case(self:SaliencyView,
     task:str, # what to look for
 )->SaliencyCase:
     "Everything of a film and a task that does not depend on the threshold."
-    film = spread_greys(self.part.film(self.part.ids.index(id)))
+    film = self.part.film(self.part.ids.index(id))
     map = self.maps.upsample(id, film.shape, [task])[0]
     masks = {who: m.get(id, film.shape, [task])[0] > 0 for who, m in self.outlined.items()}
-    small, warmth = fitted(film, self.side), fitted(min_max(map), self.side)
+    small, warmth = spread_greys(fitted(film, self.side)), fitted(min_max(map), self.side)
     lines = {who: outline(fitted(m, self.side), line_width(small)) for who, m in masks.items()}
     lines["readers"] = _dashed(lines.get("readers", np.zeros(small.shape, bool)))
     probability = float(self.maps.probs[self.maps.row(id), self.maps.tasks.index(task)])

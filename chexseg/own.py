@@ -506,14 +506,14 @@ def add_findings(
     folder, tasks = Path(folder), [tasks] if isinstance(tasks, str) else list(tasks)
     _check_init(folder, tasks)
     file = folder/"labels.csv"
-    listed_films(file) # which refuses what is no label file
+    films, *_ = listed_films(file) # which refuses what is no label file
     marked = file.read_bytes().startswith(codecs.BOM_UTF8)
     how = dict(sep=separator(file), encoding="utf-8-sig" if marked else "utf-8")
     table = pd.read_csv(file, dtype=str, keep_default_na=False, **how)
     new = [t for t in tasks if t.casefold() not in {c.strip().casefold() for c in table}]
     with atomic_path(file) as p:
         table.assign(**dict.fromkeys(new, "")).to_csv(p, index=False, **how)
-    made = [f"made {d}" for d in _make_folders(folder, tasks, [file])]
+    made = [f"made {d}" for d in _make_folders(folder, tasks, films)]
     said = [f"added the column {t} to {file}: 1 where a film shows it, 0 where it does not" for t in new]
     said += [f"{file} has a column {t} already" for t in tasks if t not in new]
     read = "films that somebody has read before count as free of it where it is not outlined: look at them once more"

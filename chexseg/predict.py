@@ -377,8 +377,7 @@ def _wonders(out, part, written)->str: # what somebody would wonder at later; em
     pictures = [*sorted(out.glob("overlays/[!.]*.png")), *sorted(out.glob("masks/*/[!.]*.png"))]
     new = {*written}
     left = [f for f in [*pictures, out/"segmentations.json", out/"films.csv"] if f not in new and f.exists()]
-    known = {*_known_names(out/JOURNAL).values()}
-    if left and all(f.stem in known for f in left):
+    if left and {f.stem for f in left} <= {*_known_names(out/JOURNAL).values()}:
         return (f"{out} also holds pictures of {counted(len({f.stem for f in left}), 'film')} that it was given before "
                 f"and not this time, such as {left[0]}: films.csv and segmentations.json are of this time's films alone.")
     if left:
